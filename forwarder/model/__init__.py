@@ -1,0 +1,3 @@
+"""The rules of the business: pure, without I/O and without a clock of its own."""
+
+from __future__ import annotations

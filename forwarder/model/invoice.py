@@ -1,0 +1,85 @@
+"""What the customer pays: a Lightning invoice on BlinkPOS, made for one merchant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from forwarder.model.units import PaymentHash, Sats
+
+
+class InvoiceState(StrEnum):
+    """Where an invoice stands. Only `paid` is final: late money is money."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+MOVES: Final = {
+    InvoiceState.PENDING: frozenset(
+        {InvoiceState.PAID, InvoiceState.EXPIRED, InvoiceState.CANCELLED}
+    ),
+    InvoiceState.EXPIRED: frozenset({InvoiceState.PAID}),
+    InvoiceState.CANCELLED: frozenset({InvoiceState.PAID}),
+    InvoiceState.PAID: frozenset[InvoiceState](),
+}
+
+
+Ending = Literal[InvoiceState.EXPIRED, InvoiceState.CANCELLED]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a POS asks for: one invoice, under a name of the POS's own choice."""
+
+    external_id: str
+    amount: Sats
+    description: str
+    expires_in_seconds: int
+
+    @property
+    def expires_in_minutes(self) -> int:
+        """The expiry as Blink takes it: whole minutes, rounded up."""
+        return -(-self.expires_in_seconds // 60)
+
+    @property
+    def ends_before_blink(self) -> bool:
+        """Whether it ends here while Blink would still take a payment for it."""
+        return self.expires_in_minutes * 60 > self.expires_in_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice as it is kept.
+
+    `issued_at` is by Blink's clock, every other time by ours. `outlived` says that Blink's own
+    expiry comes after `expires_at`, because Blink counts in minutes.
+    """
+
+    id: int
+    merchant_id: int
+    external_id: str
+    payment_hash: PaymentHash
+    payment_request: str
+    amount: Sats
+    description: str
+    state: InvoiceState
+    outlived: bool
+    issued_at: datetime
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+    forwarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What Blink answered when it made an invoice, decoded."""
+
+    payment_hash: PaymentHash
+    payment_request: str
+    issued_at: datetime

@@ -1,0 +1,59 @@
+"""The keys that are derived from the service's one secret, and the names derived from them.
+
+The secret may have several values while it is being rotated, newest first: the newest one makes new
+things, all of them recognise old ones.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from forwarder.model.units import PaymentHash
+
+_KEY_BYTES = 32
+_NAME_HEX = 40  # 160 bits: no two names ever meet, and Blink takes externalIds of 100 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Every key of the service. `secrets` are the values of the secret, newest first."""
+
+    secrets: tuple[SecretStr, ...]
+
+    def keys(self, purpose: str) -> Sequence[bytes]:
+        """32 bytes for `purpose` from each value of the secret, newest first."""
+        return [_derive(secret.get_secret_value(), purpose) for secret in self.secrets]
+
+    def fernet(self) -> MultiFernet:
+        """The cipher for what is kept encrypted."""
+        keys = self.keys("keys at rest")
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
+
+    def sale_name(self, merchant: str, external_id: str, attempt: int) -> str:
+        """The externalId at Blink of a customer's invoice: shows whose sale it is to us alone."""
+        merchant_part = self._name("merchant", merchant)[:16]
+        sale_part = self._name("sale", f"{merchant}\n{external_id}\n{attempt}")
+        return f"pos-{merchant_part}-{sale_part}"
+
+    def forward_name(self, payment_hash: PaymentHash, position: int, attempt: int) -> str:
+        """The externalId at Blink of a payout invoice.
+
+        Blink refuses a second invoice of the same name, and shows the name on our debit too.
+        """
+        return f"fwd-{self._name('forward', payment_hash)}-{position}-{attempt}"
+
+    def _name(self, purpose: str, text: str) -> str:
+        return hmac.digest(self.keys(purpose)[0], text.encode(), "sha256").hex()[:_NAME_HEX]
+
+
+def _derive(secret: str, purpose: str) -> bytes:
+    hkdf = HKDF(SHA256(), _KEY_BYTES, salt=None, info=f"blink-pos-forwarder: {purpose}".encode())
+    return hkdf.derive(secret.encode())

@@ -1,0 +1,77 @@
+"""Entries of a Blink wallet as Blink shows them, and what they prove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from forwarder.model.payment import Receipt
+from forwarder.model.units import PaymentHash, Sats
+
+
+class Direction(StrEnum):
+    """Which way the money went."""
+
+    SEND = "SEND"
+    RECEIVE = "RECEIVE"
+
+
+class EntryStatus(StrEnum):
+    """How sure Blink is of an entry. A reverted send is a RECEIVE with `FAILURE`."""
+
+    SUCCESS = "SUCCESS"
+    PENDING = "PENDING"
+    FAILURE = "FAILURE"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send."""
+
+    id: str
+    direction: Direction
+    status: EntryStatus
+    amount: int
+    payment_hash: PaymentHash | None
+    external_id: str | None
+    created_at: datetime
+
+    def receipt(self) -> Receipt | None:
+        """The receipt that this entry is, or None for anything but settled Lightning income."""
+        settled = self.direction is Direction.RECEIVE and self.status is EntryStatus.SUCCESS
+        if not settled or self.payment_hash is None or self.amount <= 0:
+            return None
+        return Receipt(self.payment_hash, self.id, Sats(self.amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Blink has our SEND, settled: the money is with its destination."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """Blink has our SEND, and it is not settled yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """Blink has no SEND of ours that counts."""
+
+
+Proof = Paid | Underway | Unpaid
+
+
+def proof_of(entries: Iterable[Entry]) -> Proof:
+    """What the entries of one payment hash, or of one externalId, prove about our sending."""
+    sends = [entry for entry in entries if entry.direction is Direction.SEND]
+    for entry in sends:
+        if entry.status is EntryStatus.SUCCESS:
+            return Paid(entry.id)
+    if any(entry.status is EntryStatus.PENDING for entry in sends):
+        return Underway()
+    return Unpaid()

@@ -1,0 +1,92 @@
+"""What to do about a call that Blink has definitely refused.
+
+The codes and messages are those of Blink's error catalogue (`core/api/src/graphql/error-map.ts` in
+blinkbitcoin/blink). A refusal never says whether an *earlier* call went through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+KEY_REFUSED: Final = "KEY_REFUSED"
+"""Our own code for an HTTP 401: Blink does not know the API key, or no longer."""
+
+THROTTLED: Final = "THROTTLED"
+"""Our own code for an HTTP 429: refused at the door."""
+
+NOT_OURS: Final = "NOT_OURS"
+"""Our own code for ALREADY_PAID without a SEND of ours: somebody else paid the payout invoice."""
+
+NOT_AUTHORIZED: Final = "NOT_AUTHORIZED"
+"""Blink's `Not authorized`; over HTTP it comes without its code."""
+
+DUPLICATE_MESSAGE: Final = "External id for invoice or transaction already exists"
+
+
+class Remedy(StrEnum):
+    """What helps against a refusal."""
+
+    RETRY = "retry"
+    """It passes by itself: the same call again, later."""
+    WAIT = "wait"
+    """It lifts by itself, but a person should know: a limit, an empty balance."""
+    RENEW = "renew"
+    """This payout invoice will never be paid: once that is proven, a new one."""
+    HOLD = "hold"
+    """Only a person can help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A definite no, in Blink's words. Blink leaves out the code of some errors."""
+
+    code: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]" if self.code else self.message
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether Blink already has an invoice of this externalId."""
+        return DUPLICATE_MESSAGE in self.message
+
+    @property
+    def remedy(self) -> Remedy:
+        """What helps; an unknown refusal is tried again, for a person sees it grow old."""
+        for code, part, remedy in _REMEDIES:
+            if code in (None, self.code) and part in self.message:
+                return remedy
+        return Remedy.RETRY
+
+
+# The first row that fits counts: code (None: any), a part of the message, the remedy.
+_REMEDIES: Final[tuple[tuple[str | None, str, Remedy], ...]] = (
+    (KEY_REFUSED, "", Remedy.HOLD),
+    (NOT_OURS, "", Remedy.RENEW),
+    (NOT_AUTHORIZED, "", Remedy.HOLD),
+    ("RECEIVE_DISABLED", "", Remedy.HOLD),
+    ("OPERATION_RESTRICTED", "", Remedy.HOLD),
+    ("CANT_PAY_SELF", "", Remedy.HOLD),
+    ("TRANSACTION_RESTRICTED", "", Remedy.WAIT),
+    ("INSUFFICIENT_BALANCE", "", Remedy.WAIT),
+    (None, "InsufficientBalanceForLnPaymentError", Remedy.WAIT),
+    (None, "AuthorizationError", Remedy.HOLD),
+    (None, "InvalidWalletForAccountError", Remedy.HOLD),
+    (None, "CouldNotFindWalletFromIdError", Remedy.HOLD),
+    (None, "Invalid value for", Remedy.HOLD),
+    ("INVALID_INPUT", "There is a pending payment", Remedy.RETRY),
+    ("INVALID_INPUT", "insufficient fee", Remedy.RETRY),
+    ("INVALID_INPUT", "", Remedy.HOLD),
+    ("LIGHTNING_PAYMENT_ERROR", "Invoice is already paid", Remedy.RENEW),
+    ("LIGHTNING_PAYMENT_ERROR", "does not exist", Remedy.RENEW),
+    ("LIGHTNING_PAYMENT_ERROR", "already expired, or has bad payment hash", Remedy.RENEW),
+    ("LIGHTNING_PAYMENT_ERROR", "rejected by destination as invalid", Remedy.RENEW),
+    ("LIGHTNING_PAYMENT_ERROR", "invalid feature bits", Remedy.RENEW),
+    ("INVOICE_DECODE_ERROR", "", Remedy.RENEW),
+    ("NOT_FOUND", "", Remedy.RENEW),
+    # What an expired invoice without a description meets: Blink's node has forgotten it.
+    (None, "InvoiceNotFoundError", Remedy.RENEW),
+)

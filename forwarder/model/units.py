@@ -1,0 +1,32 @@
+"""The units that money and identities are counted in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NewType
+
+Sats = NewType("Sats", int)
+"""Whole satoshis. There is no fraction of one anywhere in this package."""
+
+PaymentHash = NewType("PaymentHash", str)
+"""64 lower-case hexadecimal characters: the SHA-256 of an invoice's preimage."""
+
+WalletId = NewType("WalletId", str)
+"""The UUID that Blink gives to a wallet."""
+
+MAX_SATS = Sats(10_000_000_000_000)
+"""The largest amount that Blink's `SatAmount` accepts."""
+
+MAX_MEMO_BYTES = 639
+"""The longest `Memo` that Blink accepts, in bytes of UTF-8; BOLT11 has the same limit."""
+
+
+def iso(moment: datetime) -> str:
+    """A UTC time as the contract writes it: ISO 8601, milliseconds and `Z`."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def fit_memo(text: str) -> str:
+    """The longest beginning of `text` that Blink accepts as a memo, cut between characters."""
+    return text.encode()[:MAX_MEMO_BYTES].decode(errors="ignore")
