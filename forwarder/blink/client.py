@@ -1,0 +1,196 @@
+"""Blink's HTTP side: one client for each API key, every call with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+from gql import Client
+from gql.client import AsyncClientSession
+from gql.transport.aiohttp import AIOHTTPTransport
+from pydantic import SecretStr, TypeAdapter
+
+from forwarder.blink import documents, replies
+from forwarder.blink.documents import Operation
+from forwarder.blink.errors import Refused, Unknown, translate
+from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
+from forwarder.model.invoice import Issued
+from forwarder.model.ledger import Entry, Paid, Underway
+from forwarder.model.refusal import Refusal
+from forwarder.model.units import PaymentHash, Sats, WalletId
+
+PAGE: Final = 100  # the most that Blink gives at once
+
+Shape = TypeVar("Shape")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Shape]):
+    """An operation, how long its answer may take, and what lies where in it."""
+
+    operation: Operation
+    seconds: float
+    path: tuple[str, ...]
+    shape: TypeAdapter[Shape]
+
+
+_ACCOUNT = ("me", "defaultAccount")
+_CREATE = Call(documents.CREATE_INVOICE, 15, ("lnInvoiceCreate",), TypeAdapter(replies.CreateReply))
+_CANCEL = Call(documents.CANCEL_INVOICE, 10, ("lnInvoiceCancel",), TypeAdapter(replies.CancelReply))
+# A send waits up to 8 s for the lock of its wallet before it begins.
+_PAY = Call(documents.PAY_INVOICE, 20, ("lnInvoicePaymentSend",), TypeAdapter(replies.PayReply))
+_ENTRIES_OF_HASH = Call(
+    documents.ENTRIES_OF_HASH,
+    10,
+    (*_ACCOUNT, "walletById", "transactionsByPaymentHash"),
+    TypeAdapter(list[Transaction]),
+)
+_ENTRIES = Call(
+    documents.ENTRIES, 10, (*_ACCOUNT, "transactions"), TypeAdapter(Connection[Transaction])
+)
+_INVOICES = Call(
+    documents.INVOICES, 10, (*_ACCOUNT, "invoices"), TypeAdapter(Connection[ListedInvoice])
+)
+_WALLETS = Call(documents.WALLETS, 10, (*_ACCOUNT, "wallets"), TypeAdapter(list[replies.Wallet]))
+_CREDENTIALS = Call(documents.CREDENTIALS, 10, (), TypeAdapter(replies.CredentialsReply))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What Blink says of an API key."""
+
+    scopes: Sequence[str]
+    network: str
+    wallets: Sequence[replies.Wallet]
+
+
+class BlinkClient:
+    """The account behind one API key. Every method raises `NeverSent`, `Refused` or `Unknown`."""
+
+    def __init__(self, session: AsyncClientSession) -> None:
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, api_key: SecretStr) -> AsyncIterator[BlinkClient]:
+        """A client for as long as it is needed."""
+        headers = {"X-API-KEY": api_key.get_secret_value()}
+        transport = AIOHTTPTransport(url, headers=headers)
+        # Each call has its own deadline; gql's would end a payment with no say in what it proves.
+        async with Client(transport=transport, execute_timeout=None) as session:
+            yield cls(session)
+
+    async def create_invoice(
+        self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
+    ) -> Issued:
+        """Make an invoice. Blink refuses an `external_id` that the account has used before."""
+        variables = {
+            "walletId": wallet_id,
+            "amount": amount,
+            "memo": memo,
+            "expiresIn": minutes,
+            "externalId": external_id,
+        }
+        reply = await self._call(
+            _CREATE, input={name: value for name, value in variables.items() if value != ""}
+        )
+        if reply.errors:
+            raise Refused(reply.errors[0].refusal())
+        if reply.invoice is None:
+            raise Unknown("Blink answered with neither an invoice nor an error")
+        made = reply.invoice
+        return Issued(PaymentHash(made.payment_hash), made.payment_request, made.created_at)
+
+    async def cancel_invoice(self, wallet_id: WalletId, payment_hash: PaymentHash) -> None:
+        """Cancel an invoice. `Refused` if it is paid, expired, held or cancelled already."""
+        reply = await self._call(
+            _CANCEL, input={"walletId": wallet_id, "paymentHash": payment_hash}
+        )
+        if reply.errors:
+            raise Refused(reply.errors[0].refusal())
+        if not reply.success:
+            raise Unknown("Blink did not say whether the invoice was cancelled")
+
+    async def pay_invoice(
+        self, wallet_id: WalletId, payment_request: str
+    ) -> Paid | Underway | Refusal:
+        """Pay an invoice. Only `Paid` proves anything: a refusal may come after the money moved."""
+        reply = await self._call(
+            _PAY, input={"walletId": wallet_id, "paymentRequest": payment_request}
+        )
+        return reply.outcome()
+
+    async def entries_of(self, wallet_id: WalletId, payment_hash: PaymentHash) -> list[Entry]:
+        """All entries of a wallet that carry this payment hash."""
+        found = await self._call(_ENTRIES_OF_HASH, walletId=wallet_id, paymentHash=payment_hash)
+        return _entries(found)
+
+    async def entries_since(
+        self, wallet_id: WalletId, since: datetime
+    ) -> AsyncIterator[Sequence[Entry]]:
+        """The entries of a wallet from `since` on by Blink's clock, in pages, newest first."""
+        async for transactions in self._pages(_ENTRIES, wallet_id, since):
+            yield _entries(transactions)
+
+    async def invoices_since(
+        self, wallet_id: WalletId, since: datetime
+    ) -> AsyncIterator[Sequence[ListedInvoice]]:
+        """The invoices of a wallet from `since` on by Blink's clock, in pages, newest first."""
+        async for page in self._pages(_INVOICES, wallet_id, since):
+            yield page
+
+    async def btc_wallet(self) -> WalletId:
+        """The BTC wallet of the account. Raises `Unknown` if it has none."""
+        wallets = await self._call(_WALLETS)
+        for wallet in wallets:
+            if wallet.wallet_currency == "BTC":
+                return WalletId(wallet.id)
+        raise Unknown("the account has no BTC wallet")
+
+    async def credentials(self) -> Credentials:
+        """What Blink says of this API key; needs the scope READ."""
+        found = await self._call(_CREDENTIALS)
+        return Credentials(
+            scopes=found.authorization.scopes,
+            network=found.globals.network,
+            wallets=found.me.default_account.wallets,
+        )
+
+    async def _pages(
+        self, call: Call[Connection[Node]], wallet_id: WalletId, since: datetime
+    ) -> AsyncIterator[Sequence[Node]]:
+        """One query for each page, and none beyond the page on which `since` lies."""
+        after: str | None = None
+        while True:
+            page = await self._call(call, walletIds=[wallet_id], first=PAGE, after=after)
+            recent = [node for node in page.nodes if node.created_at >= since]
+            yield recent
+            after = page.page_info.end_cursor
+            if not page.page_info.has_next_page or len(recent) < len(page.nodes):
+                return
+
+    async def _call(self, call: Call[Shape], **variables: object) -> Shape:
+        """Send, wait for the answer no longer than its deadline, and read it."""
+        try:
+            async with asyncio.timeout(call.seconds):
+                data: object = await self._session.execute(call.operation.bind(**variables))
+            return call.shape.validate_python(_at(data, call.path))
+        except Exception as exc:
+            raise translate(exc) from exc
+
+
+def _at(data: object, path: Sequence[str]) -> object:
+    for name in path:
+        if not isinstance(data, dict) or name not in data:
+            raise Unknown(f"Blink's answer has no {name!r}")
+        data = data[name]
+    return data
+
+
+def _entries(found: Sequence[Transaction]) -> list[Entry]:
+    entries = [transaction.entry(transaction.created_at) for transaction in found]
+    return [entry for entry in entries if entry is not None]

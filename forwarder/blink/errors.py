@@ -1,0 +1,81 @@
+"""What can go wrong with a call to Blink, sorted by what it proves.
+
+BlinkError
+├── NeverSent     nothing left this machine: Blink cannot have acted
+├── Refused       Blink said no, definitely: it has not acted on *this* call
+├── Unknown       anything else: Blink may or may not have acted
+└── Disconnected  the subscription ended; events may be lost until it is open again
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import ClientConnectorError
+from gql.transport.exceptions import (
+    TransportConnectionFailed,
+    TransportQueryError,
+    TransportServerError,
+)
+
+from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
+
+_CODE_OF_STATUS: Final = {401: KEY_REFUSED, 403: KEY_REFUSED, 429: THROTTLED}
+_AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # 409: the idempotency key was used before
+
+
+class BlinkError(Exception):
+    """A call to Blink failed."""
+
+
+class NeverSent(BlinkError):
+    """The call never left this machine."""
+
+
+class Unknown(BlinkError):
+    """Whether Blink has acted on the call is not known."""
+
+
+class Disconnected(BlinkError):
+    """The subscription has ended."""
+
+
+class Refused(BlinkError):
+    """Blink has refused the call."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
+
+
+def translate(exc: Exception) -> BlinkError:
+    """The one seam between gql's exceptions and ours; what is not surely harmless is unknown."""
+    match exc:
+        case BlinkError():
+            return exc
+        case TransportConnectionFailed(__cause__=ClientConnectorError() as cause):
+            return NeverSent(f"cannot reach Blink: {cause}")
+        case TransportServerError(code=int(status)) if _is_refusal(status):
+            code = _CODE_OF_STATUS.get(status, f"HTTP_{status}")
+            return Refused(Refusal(code, f"Blink answered with HTTP status {status}"))
+        case TransportQueryError(errors=list(errors)):
+            return _from_errors(errors)
+        case TimeoutError():
+            return Unknown("Blink did not answer in time")
+        case _:
+            return Unknown(f"{type(exc).__name__}: {exc}")
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500 and status not in _AMBIGUOUS_STATUSES
+
+
+def _from_errors(errors: list[object]) -> BlinkError:
+    """Sort top-level GraphQL errors; through Blink's router they come without a code."""
+    messages = [str(error.get("message")) for error in errors if isinstance(error, dict)]
+    for message in messages:
+        if message == "Not authorized":
+            return Refused(Refusal(NOT_AUTHORIZED, message))
+        if "AuthorizationError" in message:
+            return Refused(Refusal(None, message))
+    return Unknown("; ".join(messages) or "Blink answered with errors")

@@ -1,0 +1,119 @@
+"""Blink's subscription `myUpdates` as an async iterator.
+
+The stream is at-most-once and replays nothing. Each connection gets a fresh transport: one that
+failed before Blink's acknowledgement can never connect again. Reconnecting is up to the caller, who
+has to ask for what was missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from gql import Client
+from gql.client import AsyncClientSession
+from gql.transport.exceptions import TransportError, TransportQueryError
+from gql.transport.websockets import WebsocketsTransport
+from pydantic import SecretStr, ValidationError
+
+from forwarder.blink import documents, replies
+from forwarder.blink.errors import Disconnected
+from forwarder.model.ledger import Entry
+
+CONNECT_SECONDS: Final = 10.0
+# A silent peer is noticed within 25 s. Blink sends no graphql-level pings, but it answers ours.
+PING_SECONDS: Final = 15.0
+PONG_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An invoice of the account was paid. Events carry no usable time."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """A price, or anything else that shows that the subscription is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An event that was not understood: it may have been a payment."""
+
+    reason: str
+
+
+Update = Settled | SignOfLife | Gap
+
+
+class Updates:
+    """One live connection. `async for` over it subscribes, and raises `Disconnected` at its end."""
+
+    def __init__(self, session: AsyncClientSession) -> None:
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, api_key: SecretStr) -> AsyncIterator[Updates]:
+        """Connect and wait for Blink's acknowledgement, which it gives even to a bad key."""
+        transport = _transport(url, api_key)
+        async with AsyncExitStack() as stack:
+            # A connect that is cancelled before the acknowledgement would leave its socket open.
+            stack.push_async_callback(transport.close)
+            try:
+                client = Client(transport=transport, execute_timeout=None)
+                session = await stack.enter_async_context(client)
+            except (TransportError, OSError) as exc:
+                raise Disconnected(_describe(exc)) from exc
+            yield cls(session)
+
+    async def __aiter__(self) -> AsyncIterator[Update]:
+        try:
+            async for data in self._session.subscribe(documents.MY_UPDATES.bind()):
+                yield _read(data)
+        except (TransportError, OSError) as exc:
+            raise Disconnected(_describe(exc)) from exc
+        # gql ends the iteration without a word when the server completes the subscription.
+        raise Disconnected("Blink ended the subscription")
+
+
+def _transport(url: str, api_key: SecretStr) -> WebsocketsTransport:
+    return WebsocketsTransport(
+        url,
+        # Without this gql also offers an older protocol, and may fall back to it.
+        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        init_payload={"X-API-KEY": api_key.get_secret_value()},
+        connect_timeout=CONNECT_SECONDS,
+        ack_timeout=CONNECT_SECONDS,
+        close_timeout=CLOSE_SECONDS,
+        ping_interval=PING_SECONDS,
+        pong_timeout=PONG_SECONDS,
+        connect_args={"ping_interval": None, "compression": None, "close_timeout": CLOSE_SECONDS},
+    )
+
+
+def _read(data: dict[str, object]) -> Update:
+    try:
+        update = replies.MyUpdates.model_validate(data["myUpdates"]).update
+    except (KeyError, ValidationError) as exc:
+        return Gap(f"an event was not understood: {type(exc).__name__}")
+    if not isinstance(update, replies.LnUpdate):
+        return SignOfLife()
+    entry = update.transaction.entry(created_at=_NEVER)
+    return SignOfLife() if entry is None else Settled(entry)
+
+
+def _describe(exc: Exception) -> str:
+    """Why the connection ended, with Blink's own words where there are any."""
+    if isinstance(exc, TransportQueryError):
+        return f"Blink answered the subscription with an error: {exc}"
+    cause = exc.__cause__ or exc
+    return f"{type(cause).__name__}: {cause}"
