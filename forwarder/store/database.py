@@ -1,0 +1,143 @@
+"""The database: SQLite in a file, or PostgreSQL; opened, brought up to date, and asked.
+
+SQLite gets one writer connection, whose pool is the queue for writing, and readers beside it.
+Every writing transaction starts with BEGIN IMMEDIATE: a deferred one that reads first and writes
+later fails at once when another has written in between, whatever the busy timeout says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Transaction = AsyncConnection
+"""What the modules of this room work in: one transaction, ended by whoever opened it."""
+
+_PACKAGE = Path(__file__).parents[1]
+_BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; says what to do about it."""
+
+
+class Database:
+    """An open database. Close it, or its threads outlive the event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self.is_embedded = self._url.get_backend_name() == "sqlite"
+        if self.is_embedded:
+            self._writer = _sqlite_engine(self._url, begin="IMMEDIATE", pool_size=1)
+            self._reader = _sqlite_engine(self._url, begin="DEFERRED", pool_size=4)
+        else:
+            self._writer = self._reader = create_async_engine(self._url, pool_size=10)
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that may write: committed at the end, undone by an exception."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A transaction that only reads, and waits for no writer."""
+        async with self._reader.begin() as connection:
+            yield connection
+
+    async def upgrade(self) -> None:
+        """Bring the tables up to date. Raises `DatabaseError` if the database cannot be opened."""
+        try:
+            async with self._writer.begin() as connection:
+                await connection.run_sync(_upgrade)
+        except (SQLAlchemyError, OSError) as exc:
+            shown = self._url.render_as_string(hide_password=True)
+            raise DatabaseError(f"cannot open the database {shown}: {exc}") from exc
+
+    def only_process(self) -> FileLock:
+        """A lock that one serving process holds on an embedded database. Raises `DatabaseError`.
+
+        Its leases are then dead leases: whoever held them cannot be alive.
+        """
+        lock = FileLock(f"{self._url.database}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as exc:
+            raise DatabaseError(
+                f"another forwarder already serves {self._url.database}; stop it first, "
+                "or use PostgreSQL for several processes"
+            ) from exc
+        return lock
+
+
+def _checked(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except SQLAlchemyError as exc:
+        raise DatabaseError("DATABASE_URL is not a database URL") from exc
+    if url.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise DatabaseError(
+            f"DATABASE_URL must start with sqlite+aiosqlite or postgresql+asyncpg, "
+            f"not {url.drivername}"
+        )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseError("DATABASE_URL must name a file: payments have to outlive the process")
+    return url
+
+
+def _sqlite_engine(
+    url: URL, *, begin: Literal["IMMEDIATE", "DEFERRED"], pool_size: int
+) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": _BUSY_SECONDS},
+        pool_size=pool_size,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
+        connection.isolation_level = None  # the driver must not emit BEGIN by itself
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, from the checkout or from the installed package."""
+    root = _PACKAGE.parent
+    in_checkout = (root / "alembic.ini").exists() and (root / "migrations" / "env.py").exists()
+    ini = root / "alembic.ini" if in_checkout else _PACKAGE / "alembic.ini"
+    migrations = root / "migrations" if in_checkout else _PACKAGE / "_migrations"
+    config = Config(str(ini))
+    config.set_main_option("script_location", str(migrations))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

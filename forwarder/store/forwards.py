@@ -1,0 +1,353 @@
+"""The forwards, their leases, and their moves from state to state.
+
+Each move is one compare-and-set on state and owner, with its row in the journal: whoever has lost
+its lease, or looks at an old state, gets `LostClaim` and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, literal, select, text, update
+
+from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
+from forwarder.model.payment import Payment, Share
+from forwarder.model.refusal import Refusal
+from forwarder.model.units import PaymentHash
+from forwarder.store import journal
+from forwarder.store.database import Transaction
+from forwarder.store.journal import Detail, Step
+from forwarder.store.tables import UtcDateTime, forwards, payments
+from forwarder.store.upsert import Values, insert_new
+
+_LANE_LOCK = 0x626C696E6B  # the number of PostgreSQL's advisory lock for the sending lane
+
+
+class LostClaim(Exception):
+    """Another owner or another state: this forward is not ours to move any more."""
+
+
+class Insolvent(Exception):
+    """More would be sent for a payment than was received for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on forwards, as of now, and until when nobody else may."""
+
+    owner: str
+    now: datetime
+    until: datetime
+
+
+async def add(
+    tx: Transaction, payment: Payment, share: Share, external_id: str, now: datetime
+) -> None:
+    """Queue a forward, due at once."""
+    values = {
+        "payment_hash": payment.payment_hash,
+        "position": share.position,
+        "merchant_id": share.merchant_id,
+        "amount": share.amount,
+        "state": ForwardState.QUEUED,
+        "attempt": 1,
+        "external_id": external_id,
+        "tries": 0,
+        "due_at": now,
+        "created_at": now,
+    }
+    if await insert_new(tx, forwards, values):
+        detail = {"position": share.position, "amountSat": share.amount}
+        await journal.write(tx, payment.payment_hash, Step(now, "forward queued", "intake", detail))
+
+
+# Claims: a forward is free when it is due; whoever takes it moves that time to the lease's end.
+
+
+async def claim(tx: Transaction, lease: Lease, limit: int) -> list[Forward]:
+    """Take forwards that are due, oldest first: after a wait, or from an owner who has died.
+
+    Whoever takes a queued one is about to ask for its payout invoice, and this keeps it.
+    """
+    due = (
+        select(forwards.c.id)
+        .where(forwards.c.due_at <= lease.now)
+        .order_by(forwards.c.due_at, forwards.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(forwards)
+        .where(forwards.c.id.in_(due))
+        .values(owner=lease.owner, due_at=lease.until, asked_at=_asked(lease.now))
+        .returning(forwards)
+    )
+    claimed = [_forward(row) for row in await tx.execute(statement)]
+    return sorted(claimed, key=lambda forward: forward.id)
+
+
+async def keep_leases(tx: Transaction, lease: Lease) -> None:
+    """Prolong every lease of this owner."""
+    mine = and_(forwards.c.owner == lease.owner, forwards.c.due_at.is_not(None))
+    await tx.execute(update(forwards).where(mine).values(due_at=lease.until))
+
+
+async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) -> None:
+    """Give back every lease of an owner, or, where only one process can be alive, of all."""
+    leased = and_(forwards.c.owner.is_not(None), forwards.c.due_at.is_not(None))
+    if owner is not None:
+        leased = and_(leased, forwards.c.owner == owner)
+    await tx.execute(update(forwards).where(leased).values(owner=None, due_at=now))
+
+
+async def next_due(tx: Transaction) -> datetime | None:
+    """When the next forward may be claimed."""
+    moment: datetime | None = (await tx.execute(select(func.min(forwards.c.due_at)))).scalar_one()
+    return moment
+
+
+# Moves
+
+
+async def invoiced(
+    tx: Transaction, forward: Forward, payout: PayoutInvoice, lease: Lease
+) -> Forward:
+    """Keep the payout invoice."""
+    values = {
+        "payout_request": payout.payment_request,
+        "payout_hash": payout.payment_hash,
+        "payout_expires_at": payout.expires_at,
+        "tries": 0,
+    }
+    detail = {"payoutHash": payout.payment_hash, "attempt": forward.attempt}
+    return await _move(tx, forward, ForwardState.INVOICED, lease, values, "payout invoiced", detail)
+
+
+async def sending(tx: Transaction, forward: Forward, lease: Lease) -> Forward | None:
+    """Keep that a payment is about to leave; None while another forward is being sent.
+
+    Blink sends one at a time from a wallet, and so do all our processes together: a forward in
+    `sending` under a living lease has the lane. Raises `Insolvent`, `LostClaim`.
+    """
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text(f"SELECT pg_advisory_xact_lock({_LANE_LOCK})"))
+    if await _lane_is_taken(tx, forward, lease.now):
+        return None
+    if not await _is_covered(tx, forward):
+        raise Insolvent
+    values = {"sent_at": lease.now}
+    return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
+
+
+async def forwarded(
+    tx: Transaction, forward: Forward, transaction_id: str, lease: Lease
+) -> Forward:
+    """Keep Blink's SEND: final."""
+    values = {"transaction_id": transaction_id, "due_at": None, "held_reason": None}
+    detail = {"transactionId": transaction_id, "amountSat": forward.amount}
+    return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
+
+
+async def unpaid(
+    tx: Transaction, forward: Forward, refusal: Refusal | None, due_at: datetime, lease: Lease
+) -> None:
+    """Keep that Blink has proved a payout unpaid, and that the same invoice is paid again.
+
+    With a refusal the payout invoice is dead instead, and given up when it is due.
+    """
+    values = {
+        "tries": forward.tries + 1,
+        "due_at": due_at,
+        "refusal": None if refusal is None else str(refusal),
+    }
+    detail = {"refusal": values["refusal"]}
+    step = "payout proven unpaid"
+    await _release(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
+
+
+async def lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Keep that nobody has seen, or will see, the answer of the last call that could pay."""
+    return await _set(tx, forward, lease, {"lost_at": forward.sent_at})
+
+
+async def renewed(tx: Transaction, forward: Forward, external_id: str, lease: Lease) -> Forward:
+    """Give up a dead payout invoice; the next one has a new name at Blink."""
+    detail = {"attempt": forward.attempt, "refusal": forward.refusal}
+    values = {
+        "attempt": forward.attempt + 1,
+        "external_id": external_id,
+        "payout_request": None,
+        "payout_hash": None,
+        "payout_expires_at": None,
+        "asked_at": lease.now,
+        "sent_at": None,
+        "lost_at": None,
+        "refusal": None,
+        "tries": 0,
+    }
+    return await _move(
+        tx, forward, ForwardState.QUEUED, lease, values, "payout invoice given up", detail
+    )
+
+
+async def held(
+    tx: Transaction,
+    forward: Forward,
+    reason: str,
+    resume_at: datetime | None,
+    lease: Lease,
+) -> Forward:
+    """Stop until a person helps, or until `resume_at`."""
+    values = {"held_reason": reason, "due_at": resume_at, "tries": forward.tries + 1}
+    detail = {"reason": reason}
+    return await _release(tx, forward, ForwardState.HELD, lease, values, "held", detail)
+
+
+async def resumed(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Bring a held forward back to where its facts say it stands."""
+    to = ForwardState.QUEUED if forward.payout is None else ForwardState.INVOICED
+    values = {"held_reason": None, "asked_at": _asked(lease.now)}
+    return await _move(tx, forward, to, lease, values, "resumed", {})
+
+
+async def postponed(
+    tx: Transaction, forward: Forward, reason: str, due_at: datetime, lease: Lease
+) -> None:
+    """Stay in this state and try again later; the journal says why."""
+    detail = {"state": forward.state, "reason": reason, "tries": forward.tries + 1}
+    await _write(tx, forward, lease, "try failed", detail)
+    await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": due_at, "owner": None})
+
+
+async def is_payout(tx: Transaction, payment_hash: PaymentHash) -> bool:
+    """Whether this is the hash of a payout invoice of ours: its receipt is a refund, no income."""
+    found = exists().where(forwards.c.payout_hash == payment_hash)
+    return (await tx.execute(select(found))).scalar_one()
+
+
+async def of_payment(tx: Transaction, payment_hash: PaymentHash) -> list[Forward]:
+    """The forwards of a payment, by position."""
+    query = select(forwards).where(forwards.c.payment_hash == payment_hash)
+    return [_forward(row) for row in await tx.execute(query.order_by(forwards.c.position))]
+
+
+async def all_settled(tx: Transaction, payment: Payment) -> bool:
+    """Whether every forward of a payment is at its end."""
+    final = (ForwardState.FORWARDED, ForwardState.RESOLVED)
+    open_one = exists().where(
+        forwards.c.payment_hash == payment.payment_hash, forwards.c.state.not_in(final)
+    )
+    return not (await tx.execute(select(open_one))).scalar_one()
+
+
+async def _release(
+    tx: Transaction,
+    forward: Forward,
+    to: ForwardState,
+    lease: Lease,
+    values: Values,
+    step: str,
+    detail: Detail,
+) -> Forward:
+    return await _move(tx, forward, to, lease, {**values, "owner": None}, step, detail)
+
+
+async def _move(
+    tx: Transaction,
+    forward: Forward,
+    to: ForwardState,
+    lease: Lease,
+    values: Values,
+    step: str,
+    detail: Detail,
+) -> Forward:
+    if to not in MOVES[forward.state]:
+        raise AssertionError(f"a forward never goes from {forward.state} to {to}")
+    moved = await _set(tx, forward, lease, {"state": to, "due_at": lease.until, **values})
+    await _write(tx, forward, lease, step, detail)
+    return moved
+
+
+async def _set(tx: Transaction, forward: Forward, lease: Lease, values: Values) -> Forward:
+    """Compare and set. Raises `LostClaim`."""
+    statement = (
+        update(forwards)
+        .where(
+            forwards.c.id == forward.id,
+            forwards.c.state == forward.state,
+            forwards.c.owner == lease.owner,
+        )
+        .values(values)
+        .returning(forwards)
+    )
+    row = (await tx.execute(statement)).first()
+    if row is None:
+        raise LostClaim
+    return _forward(row)
+
+
+async def _write(
+    tx: Transaction, forward: Forward, lease: Lease, step: str, detail: Detail
+) -> None:
+    row = Step(lease.now, step, "payout", {"position": forward.position, **detail})
+    await journal.write(tx, forward.payment_hash, row)
+
+
+def _asked(now: datetime) -> ColumnElement[datetime | None]:
+    """`asked_at` after a claim: kept from the first time on, and only while an invoice is due."""
+    asking = forwards.c.state.in_((ForwardState.QUEUED, ForwardState.HELD))
+    first = func.coalesce(forwards.c.asked_at, literal(now, UtcDateTime))
+    return case((and_(asking, forwards.c.payout_hash.is_(None)), first), else_=forwards.c.asked_at)
+
+
+async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bool:
+    other = exists().where(
+        forwards.c.state == ForwardState.SENDING,
+        forwards.c.owner.is_not(None),
+        forwards.c.due_at > now,
+        forwards.c.id != forward.id,
+    )
+    return (await tx.execute(select(other))).scalar_one()
+
+
+async def _is_covered(tx: Transaction, forward: Forward) -> bool:
+    """Whether what was received still covers this forward beside all that was sent (rule 5)."""
+    spent = select(func.coalesce(func.sum(forwards.c.amount), 0)).where(
+        forwards.c.payment_hash == forward.payment_hash,
+        forwards.c.state.in_(SPENT),
+        forwards.c.id != forward.id,
+    )
+    received = select(payments.c.received).where(payments.c.payment_hash == forward.payment_hash)
+    spent_sats = int((await tx.execute(spent)).scalar_one())
+    return spent_sats + forward.amount <= int((await tx.execute(received)).scalar_one())
+
+
+def _forward(row: Row[tuple[object, ...]]) -> Forward:
+    kept = row._mapping
+    return Forward(
+        id=kept["id"],
+        payment_hash=kept["payment_hash"],
+        position=kept["position"],
+        merchant_id=kept["merchant_id"],
+        amount=kept["amount"],
+        state=ForwardState(kept["state"]),
+        attempt=kept["attempt"],
+        external_id=kept["external_id"],
+        asked_at=kept["asked_at"],
+        payout=_payout(row),
+        sent_at=kept["sent_at"],
+        lost_at=kept["lost_at"],
+        refusal=kept["refusal"],
+        transaction_id=kept["transaction_id"],
+        tries=kept["tries"],
+        due_at=kept["due_at"],
+        held_reason=kept["held_reason"],
+    )
+
+
+def _payout(row: Row[tuple[object, ...]]) -> PayoutInvoice | None:
+    kept = row._mapping
+    if kept["payout_hash"] is None:
+        return None
+    return PayoutInvoice(kept["payout_request"], kept["payout_hash"], kept["payout_expires_at"])

@@ -1,0 +1,175 @@
+"""The customers' invoices, and their moves from state to state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Result, Row, func, select, update
+
+from forwarder.model import message
+from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Issued, Order
+from forwarder.model.message import Message
+from forwarder.model.units import PaymentHash, Sats
+from forwarder.store import journal, messages
+from forwarder.store.database import Transaction
+from forwarder.store.journal import Step
+from forwarder.store.tables import invoices
+from forwarder.store.upsert import insert_new
+
+_PENDING = invoices.c.state == InvoiceState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The invoices that are waited for. `oldest` is by Blink's clock, `next_expiry` by ours."""
+
+    count: int
+    oldest: datetime | None
+    next_expiry: datetime | None
+
+
+async def keep(
+    tx: Transaction, merchant_id: int, order: Order, issued: Issued, now: datetime
+) -> Invoice | None:
+    """Keep a new invoice as `pending`; None if the order already has one."""
+    values: dict[str, object] = {
+        "merchant_id": merchant_id,
+        "external_id": order.external_id,
+        "payment_hash": issued.payment_hash,
+        "payment_request": issued.payment_request,
+        "amount": order.amount,
+        "description": order.description,
+        "state": InvoiceState.PENDING,
+        "outlived": order.ends_before_blink,
+        "issued_at": issued.issued_at,
+        "created_at": now,
+        "expires_at": now + timedelta(seconds=order.expires_in_seconds),
+    }
+    if not await insert_new(tx, invoices, values):
+        return None
+    step = Step(now, "invoice made", "pos", {"amountSat": order.amount})
+    await journal.write(tx, issued.payment_hash, step)
+    return await by_hash(tx, issued.payment_hash)
+
+
+async def find(tx: Transaction, merchant_id: int, external_id: str) -> Invoice | None:
+    """A merchant's invoice of that name."""
+    query = select(invoices).filter_by(merchant_id=merchant_id, external_id=external_id)
+    return _first(await tx.execute(query))
+
+
+async def named(tx: Transaction, external_id: str) -> list[Invoice]:
+    """Every merchant's invoices of that name."""
+    query = select(invoices).where(invoices.c.external_id == external_id).limit(2)
+    return [_invoice(row) for row in await tx.execute(query)]
+
+
+async def by_id(tx: Transaction, invoice_id: int) -> Invoice | None:
+    """The invoice of that id."""
+    return _first(await tx.execute(select(invoices).where(invoices.c.id == invoice_id)))
+
+
+async def by_hash(tx: Transaction, payment_hash: PaymentHash) -> Invoice | None:
+    """The invoice of that payment hash."""
+    query = select(invoices).where(invoices.c.payment_hash == payment_hash)
+    return _first(await tx.execute(query))
+
+
+async def newest(
+    tx: Transaction, merchant_id: int, since: datetime | None, limit: int
+) -> list[Invoice]:
+    """A merchant's own invoices, newest first."""
+    query = select(invoices).where(invoices.c.merchant_id == merchant_id)
+    if since is not None:
+        query = query.where(invoices.c.created_at >= since)
+    rows = await tx.execute(query.order_by(invoices.c.id.desc()).limit(limit))
+    return [_invoice(row) for row in rows]
+
+
+async def pending(tx: Transaction) -> Pending:
+    """What is being waited for; the index holds pending ones alone, so history costs nothing."""
+    query = select(
+        func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
+    ).where(_PENDING)
+    count, oldest, next_expiry = (await tx.execute(query)).one()
+    return Pending(count, oldest, next_expiry)
+
+
+async def due(tx: Transaction, now: datetime) -> list[Invoice]:
+    """The pending invoices whose time is over."""
+    query = select(invoices).where(_PENDING, invoices.c.expires_at <= now)
+    return [_invoice(row) for row in await tx.execute(query)]
+
+
+async def pay(tx: Transaction, invoice: Invoice, received: Sats, now: datetime) -> Message | None:
+    """Move an invoice to `paid`, from wherever it stood, and keep the page's message.
+
+    The step in the journal is that of the payment, which belongs to the same transaction.
+    """
+    if not await _move(tx, invoice, InvoiceState.PAID, paid_at=now):
+        return None
+    told = message.paid(invoice, received, now)
+    await messages.add(tx, told)
+    return told
+
+
+async def end(
+    tx: Transaction,
+    invoice: Invoice,
+    state: Ending,
+    now: datetime,
+    actor: str,
+) -> Message | None:
+    """Move a pending invoice to `expired` or `cancelled`; None if it is no longer pending."""
+    if invoice.state is not InvoiceState.PENDING or not await _move(tx, invoice, state):
+        return None
+    await journal.write(tx, invoice.payment_hash, Step(now, f"invoice {state}", actor, {}))
+    told = message.ended(invoice, state, now)
+    await messages.add(tx, told)
+    return told
+
+
+async def complete(tx: Transaction, invoice: Invoice, received: Sats, now: datetime) -> Message:
+    """Keep that all forwards of an invoice's payment have arrived, and the page's message."""
+    statement = update(invoices).where(invoices.c.id == invoice.id).values(forwarded_at=now)
+    await tx.execute(statement)
+    told = message.forwarded(invoice, received, now)
+    await messages.add(tx, told)
+    return told
+
+
+async def _move(tx: Transaction, invoice: Invoice, to: InvoiceState, **values: datetime) -> bool:
+    """Compare and set: false if somebody else has moved the invoice to where this is no move."""
+    allowed = [state for state in InvoiceState if to in MOVES[state]]
+    statement = (
+        update(invoices)
+        .where(invoices.c.id == invoice.id, invoices.c.state.in_(allowed))
+        .values(state=to, **values)
+    )
+    return (await tx.execute(statement)).rowcount == 1
+
+
+def _first(rows: Result[tuple[object, ...]]) -> Invoice | None:
+    row = rows.first()
+    return None if row is None else _invoice(row)
+
+
+def _invoice(row: Row[tuple[object, ...]]) -> Invoice:
+    kept = row._mapping
+    return Invoice(
+        id=kept["id"],
+        merchant_id=kept["merchant_id"],
+        external_id=kept["external_id"],
+        payment_hash=kept["payment_hash"],
+        payment_request=kept["payment_request"],
+        amount=kept["amount"],
+        description=kept["description"],
+        state=InvoiceState(kept["state"]),
+        outlived=kept["outlived"],
+        issued_at=kept["issued_at"],
+        created_at=kept["created_at"],
+        expires_at=kept["expires_at"],
+        paid_at=kept["paid_at"],
+        forwarded_at=kept["forwarded_at"],
+    )

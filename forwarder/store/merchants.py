@@ -1,0 +1,112 @@
+"""The merchants, with their API keys sealed and their POS tokens as fingerprints."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import SecretStr
+from sqlalchemy import Result, Row, insert, select, update
+
+from forwarder.model.merchant import Merchant, fingerprint
+from forwarder.model.units import WalletId
+from forwarder.store.database import Transaction
+from forwarder.store.tables import merchants
+from forwarder.store.vault import Vault
+
+
+class TokenTaken(Exception):
+    """Another merchant has this POS token."""
+
+
+async def put(
+    tx: Transaction,
+    vault: Vault,
+    *,
+    name: str,
+    api_key: SecretStr,
+    token: SecretStr,
+    wallet_id: WalletId | None,
+    now: datetime,
+) -> Merchant:
+    """Add a merchant, or give the one of that name new secrets and enable it.
+
+    A wallet that was found out for an earlier key is forgotten with the key. Raises `TokenTaken`.
+    """
+    holder = await _holder(tx, token)
+    if holder is not None and holder.name != name:
+        raise TokenTaken
+    values = {
+        "wallet_id": wallet_id,
+        "sealed_api_key": vault.seal(name, api_key),
+        "token_fingerprint": fingerprint(token.get_secret_value()),
+        "enabled": True,
+    }
+    known = await named(tx, name)
+    if known is None:
+        await tx.execute(insert(merchants).values(name=name, created_at=now, **values))
+    else:
+        await tx.execute(update(merchants).where(merchants.c.id == known.id).values(**values))
+    added = await named(tx, name)
+    if added is None:
+        raise AssertionError("a merchant that was just kept is there")
+    return added
+
+
+async def named(tx: Transaction, name: str) -> Merchant | None:
+    """The merchant of that name."""
+    return _first(await tx.execute(select(merchants).where(merchants.c.name == name)))
+
+
+async def by_id(tx: Transaction, merchant_id: int) -> Merchant | None:
+    """The merchant of that id."""
+    return _first(await tx.execute(select(merchants).where(merchants.c.id == merchant_id)))
+
+
+async def by_token(tx: Transaction, token: str) -> Merchant | None:
+    """The enabled merchant that this POS token belongs to."""
+    query = select(merchants).where(
+        merchants.c.token_fingerprint == fingerprint(token), merchants.c.enabled
+    )
+    return _first(await tx.execute(query))
+
+
+async def everyone(tx: Transaction) -> list[Merchant]:
+    """All merchants, by name."""
+    return [_merchant(row) for row in await tx.execute(select(merchants).order_by("name"))]
+
+
+async def api_key(tx: Transaction, vault: Vault, merchant: Merchant) -> SecretStr:
+    """A merchant's API key. Raises `VaultError`."""
+    query = select(merchants.c.sealed_api_key).where(merchants.c.id == merchant.id)
+    return vault.open(merchant.name, (await tx.execute(query)).scalar_one())
+
+
+async def learn_wallet(tx: Transaction, merchant: Merchant, wallet_id: WalletId) -> None:
+    """Keep which wallet Blink says is the merchant's."""
+    await tx.execute(
+        update(merchants).where(merchants.c.id == merchant.id).values(wallet_id=wallet_id)
+    )
+
+
+async def disable(tx: Transaction, merchant: Merchant) -> None:
+    """Refuse new sales of a merchant. What was received for it is still forwarded."""
+    await tx.execute(update(merchants).where(merchants.c.id == merchant.id).values(enabled=False))
+
+
+async def _holder(tx: Transaction, token: SecretStr) -> Merchant | None:
+    """Whoever has a POS token, enabled or not."""
+    mark = fingerprint(token.get_secret_value())
+    query = select(merchants).where(merchants.c.token_fingerprint == mark)
+    return _first(await tx.execute(query))
+
+
+def _first(rows: Result[tuple[object, ...]]) -> Merchant | None:
+    row = rows.first()
+    return None if row is None else _merchant(row)
+
+
+def _merchant(row: Row[tuple[object, ...]]) -> Merchant:
+    kept = row._mapping
+    return Merchant(
+        id=kept["id"], name=kept["name"], wallet_id=kept["wallet_id"], enabled=kept["enabled"]
+    )

@@ -1,0 +1,30 @@
+"""The messages for pages, kept in the transaction of what they tell."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Row, select
+
+from forwarder.model.message import Message
+from forwarder.store.database import Transaction
+from forwarder.store.tables import messages
+from forwarder.store.upsert import insert_new
+
+
+async def add(tx: Transaction, message: Message) -> None:
+    """Keep a message; one that is already there stays as it was first told."""
+    body = json.dumps(message.body, ensure_ascii=False)
+    values = {"id": message.id, "invoice_id": message.invoice_id, "body": body}
+    await insert_new(tx, messages, values)
+
+
+async def of_invoice(tx: Transaction, invoice_id: int) -> list[Message]:
+    """Everything that was told about an invoice, oldest first."""
+    query = select(messages).where(messages.c.invoice_id == invoice_id).order_by(messages.c.seq)
+    return [_message(row) for row in await tx.execute(query)]
+
+
+def _message(row: Row[tuple[object, ...]]) -> Message:
+    kept = row._mapping
+    return Message(kept["id"], kept["invoice_id"], json.loads(kept["body"]))

@@ -1,0 +1,72 @@
+"""The payments: one row for each receipt that was ever seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from forwarder.model.payment import Payment, Receipt, Source
+from forwarder.model.units import PaymentHash
+from forwarder.store import journal
+from forwarder.store.database import Transaction
+from forwarder.store.journal import Step
+from forwarder.store.tables import payments
+from forwarder.store.upsert import insert_new
+
+
+async def add(
+    tx: Transaction, receipt: Receipt, invoice_id: int | None, source: Source, now: datetime
+) -> bool:
+    """Keep a receipt; false if it is known, by its payment hash or by Blink's transaction id."""
+    values = {
+        "payment_hash": receipt.payment_hash,
+        "transaction_id": receipt.transaction_id,
+        "received": receipt.amount,
+        "invoice_id": invoice_id,
+        "source": source,
+        "seen_at": now,
+    }
+    if not await insert_new(tx, payments, values):
+        return False
+    name = "payment received" if invoice_id is not None else "payment received, unmatched"
+    detail = {"amountSat": receipt.amount, "transactionId": receipt.transaction_id}
+    await journal.write(tx, receipt.payment_hash, Step(now, name, source, detail))
+    return True
+
+
+async def match(tx: Transaction, payment: Payment, invoice_id: int, now: datetime) -> bool:
+    """Tie an unmatched payment to its invoice; false if it was tied already."""
+    statement = (
+        update(payments)
+        .where(payments.c.payment_hash == payment.payment_hash, payments.c.invoice_id.is_(None))
+        .values(invoice_id=invoice_id)
+    )
+    if (await tx.execute(statement)).rowcount != 1:
+        return False
+    await journal.write(tx, payment.payment_hash, Step(now, "payment matched", "intake", {}))
+    return True
+
+
+async def find(tx: Transaction, payment_hash: PaymentHash) -> Payment | None:
+    """The payment of that hash."""
+    query = select(payments).where(payments.c.payment_hash == payment_hash)
+    row = (await tx.execute(query)).first()
+    if row is None:
+        return None
+    kept = row._mapping
+    return Payment(
+        payment_hash=kept["payment_hash"],
+        transaction_id=kept["transaction_id"],
+        received=kept["received"],
+        invoice_id=kept["invoice_id"],
+        source=Source(kept["source"]),
+        seen_at=kept["seen_at"],
+    )
+
+
+async def known(tx: Transaction, hashes: Collection[PaymentHash]) -> set[PaymentHash]:
+    """Which of these payments are kept already."""
+    query = select(payments.c.payment_hash).where(payments.c.payment_hash.in_(hashes))
+    return set((await tx.execute(query)).scalars())

@@ -1,0 +1,190 @@
+"""The tables, as SQLAlchemy and alembic see them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from forwarder.model.forward import ForwardState
+from forwarder.model.invoice import InvoiceState
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER
+Hash = String(64)
+Name = String(100)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the time zone, and would take a naive time without a word."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a time zone cannot be kept")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+    names = ", ".join(f"'{state}'" for state in states)
+    return CheckConstraint(f"{column} IN ({names})", name=column)
+
+
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("wallet_id", String(36)),
+    Column("sealed_api_key", Text, nullable=False),
+    Column("token_fingerprint", Hash, nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# An order is kept before Blink is asked, so that a POS that asks again gets the same invoice.
+orders = Table(
+    "orders",
+    metadata,
+    Column("merchant_id", Id, ForeignKey("merchants.id"), primary_key=True),
+    Column("external_id", Name, primary_key=True),
+    Column("fingerprint", Hash, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("merchant_id", Id, ForeignKey("merchants.id"), nullable=False),
+    Column("external_id", Name, nullable=False),
+    Column("payment_hash", Hash, nullable=False, unique=True),
+    Column("payment_request", Text, nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("state", String(16), _one_of("state", InvoiceState), nullable=False),
+    Column("outlived", Boolean, nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("paid_at", UtcDateTime),
+    Column("forwarded_at", UtcDateTime),
+    UniqueConstraint("merchant_id", "external_id"),
+    Index(None, "merchant_id", "id"),
+)
+Index(
+    "ix_invoices_pending",
+    invoices.c.expires_at,
+    sqlite_where=invoices.c.state == text("'pending'"),
+    postgresql_where=invoices.c.state == text("'pending'"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_hash", Hash, primary_key=True),
+    Column("transaction_id", String(64), nullable=False, unique=True),
+    Column("received", BigInteger, nullable=False),
+    Column("invoice_id", Id, ForeignKey("invoices.id"), unique=True),
+    Column("source", String(16), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    CheckConstraint("received > 0", name="received"),
+)
+
+forwards = Table(
+    "forwards",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("payment_hash", Hash, ForeignKey("payments.payment_hash"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("merchant_id", Id, ForeignKey("merchants.id"), nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    Column("state", String(16), _one_of("state", ForwardState), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("external_id", Name, nullable=False, unique=True),
+    Column("asked_at", UtcDateTime),
+    Column("payout_request", Text),
+    Column("payout_hash", Hash, unique=True),
+    Column("payout_expires_at", UtcDateTime),
+    Column("sent_at", UtcDateTime),
+    Column("lost_at", UtcDateTime),
+    Column("refusal", Text),
+    Column("transaction_id", String(64), unique=True),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("owner", String(36)),
+    Column("held_reason", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("payment_hash", "position"),
+    CheckConstraint("state <> 'forwarded' OR transaction_id IS NOT NULL", name="is_proven"),
+    CheckConstraint("state <> 'sending' OR payout_hash IS NOT NULL", name="sending_has_a_payout"),
+    CheckConstraint("state <> 'held' OR held_reason IS NOT NULL", name="held_says_why"),
+)
+Index(
+    "ix_forwards_due",
+    forwards.c.due_at,
+    sqlite_where=forwards.c.due_at.is_not(None),
+    postgresql_where=forwards.c.due_at.is_not(None),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("payment_hash", Hash, nullable=False),
+    Column("step", String(40), nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "payment_hash", "id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("seq", Id, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("invoice_id", Id, ForeignKey("invoices.id"), nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "invoice_id", "seq"),
+)
+
+handshakes = Table(
+    "handshakes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
