@@ -1,0 +1,129 @@
+"""Every setting, read once from the environment, with all that is wrong told at once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+
+from forwarder.model.keyring import Keyring
+from forwarder.model.merchant import is_name
+
+
+def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Several values in one variable, apart by commas or spaces."""
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+WsUrl = Annotated[str, StringConstraints(pattern=r"^wss?://\S+$")]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=512)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+
+_KEY_FILE = "forwarder.key"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used; the message lists everything that is wrong with it."""
+
+
+class Settings(BaseSettings):
+    """The settings, each under its name in the environment in lower case."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    blink_api_url: HttpUrl = "https://api.blink.sv/graphql"
+    blink_ws_url: WsUrl = "wss://ws.blink.sv/graphql"
+    blinkpos_api_key: Secret | None = None
+    blinkpos_btc_wallet_id: Uuid | None = None
+
+    merchant_name: str = "merchant"
+    merchant_api_key: Secret | None = None
+    merchant_wallet_id: Uuid | None = None
+    pos_token: Secret | None = None
+    operator_token: Secret | None = None
+
+    forwarder_secret_key: SecretStr | None = None
+    database_url: str = "sqlite+aiosqlite:///forwarder.db"
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 4000
+    allowed_origins: Origins = ()
+
+    invoice_expiry_seconds: Seconds = 900
+    subscription_linger_seconds: Annotated[int, Field(ge=0, le=3_600)] = 0
+    retry_max_seconds: Annotated[int, Field(ge=1, le=3_600)] = 60
+    ws_require_token: bool = True
+
+    log_format: Literal["text", "json"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _merchant_is_whole(self) -> Self:
+        if (self.merchant_api_key is None) is not (self.pos_token is None):
+            raise ValueError("MERCHANT_API_KEY and POS_TOKEN make a merchant only together")
+        if not is_name(self.merchant_name):
+            raise ValueError("MERCHANT_NAME must be 1 to 64 printable characters")
+        return self
+
+    @classmethod
+    def read(cls) -> Settings:
+        """The settings of this process. Raises `SettingsError`."""
+        try:
+            return cls()
+        except ValidationError as exc:
+            raise SettingsError(_explain(exc)) from None
+
+    def keyring(self) -> Keyring:
+        """The keys of this installation, made and kept at the first start if none are set.
+
+        Raises `SettingsError` if the file that keeps them cannot be used.
+        """
+        text = self.forwarder_secret_key or SecretStr(_kept_secret(self._key_file()))
+        values = _words(text.get_secret_value())
+        if not values:
+            raise SettingsError("FORWARDER_SECRET_KEY is empty")
+        return Keyring(tuple(SecretStr(value) for value in values))
+
+    def _key_file(self) -> Path:
+        """Beside an embedded database, for one is of no use without the other."""
+        url = make_url(self.database_url)
+        embedded = url.get_backend_name() == "sqlite" and url.database
+        return Path(url.database or "").parent / _KEY_FILE if embedded else Path(_KEY_FILE)
+
+
+def _explain(exc: ValidationError) -> str:
+    """One line for each thing that is wrong, without the values: they may be secrets."""
+    lines = []
+    for error in exc.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in error["loc"][:1]).upper()
+        lines.append(f"{name}: {error['msg']}" if name else error["msg"])
+    return "the environment is not usable:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _kept_secret(path: Path) -> str:
+    try:
+        # O_EXCL: of two processes that start together, one makes the secret and both use it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    except OSError as exc:
+        raise SettingsError(f"cannot keep a secret key in {path}: {exc.strerror}") from exc
+    secret = secrets.token_urlsafe(48)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    return secret

@@ -1,0 +1,54 @@
+"""Asks Blink what the subscription may have missed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from forwarder.model.payment import Source
+from forwarder.store import invoices
+from forwarder.store.database import Database
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.intake import Intake
+
+# Blink orders entries by the second, not by commit, so the last look's edge is looked at again.
+OVERLAP: Final = timedelta(seconds=30)
+
+
+class CatchUp:
+    """Reads BlinkPOS's newest entries, back to where no pending invoice can have been paid unseen.
+
+    All times here are Blink's own, so a wrong clock of ours hides nothing.
+    """
+
+    def __init__(self, accounts: Accounts, database: Database, intake: Intake) -> None:
+        self._accounts = accounts
+        self._database = database
+        self._intake = intake
+        self._seen: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Take in every receipt since the last look. Costs a query for each 100 entries.
+
+        Raises `BlinkError`; what was read before is kept.
+        """
+        async with self._one_at_a_time:
+            async with self._database.reading() as tx:
+                pending = await invoices.pending(tx)
+            if pending.oldest is not None:
+                self._seen = await self._read_back_to(self._edge(pending.oldest)) or self._seen
+
+    def _edge(self, oldest: datetime) -> datetime:
+        return oldest if self._seen is None else max(oldest, self._seen - OVERLAP)
+
+    async def _read_back_to(self, edge: datetime) -> datetime | None:
+        """Returns the time of the newest entry."""
+        pos = await self._accounts.pos()
+        newest: datetime | None = None
+        async for page in pos.client.entries_since(pos.wallet_id, edge):
+            receipts = [receipt for entry in page if (receipt := entry.receipt()) is not None]
+            await self._intake.take(receipts, Source.CATCH_UP)
+            newest = newest or (page[0].created_at if page else None)
+        return newest

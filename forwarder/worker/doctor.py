@@ -1,0 +1,109 @@
+"""Checks what a sale depends on, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from pydantic import SecretStr
+
+from forwarder.blink.client import BlinkClient
+from forwarder.blink.date import date_of
+from forwarder.blink.errors import BlinkError
+from forwarder.model.merchant import Merchant
+from forwarder.settings import Settings
+from forwarder.store import merchants
+from forwarder.store.database import Database, DatabaseError
+from forwarder.store.vault import Vault, VaultError
+from forwarder.worker.clock import Clock
+
+POS_SCOPES: Final = frozenset({"READ", "RECEIVE", "WRITE"})
+CLOCK_MAY_DIFFER: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+async def examine(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[Finding]:
+    """Check the database, BlinkPOS's key, the merchants' keys, and the clock."""
+    yield await _database(database)
+    yield await _blinkpos(settings)
+    async for finding in _merchants(settings, database):
+        yield finding
+    yield await _clock(settings, clock)
+
+
+async def _database(database: Database) -> Finding:
+    try:
+        await database.upgrade()
+    except DatabaseError as exc:
+        return Finding("database", False, str(exc))
+    return Finding("database", True, "opened, and up to date")
+
+
+async def _blinkpos(settings: Settings) -> Finding:
+    subject = "BlinkPOS key"
+    if settings.blinkpos_api_key is None:
+        return Finding(subject, False, "BLINKPOS_API_KEY is not set")
+    try:
+        async with BlinkClient.connect(settings.blink_api_url, settings.blinkpos_api_key) as client:
+            found = await client.credentials()
+    except BlinkError as exc:
+        return Finding(subject, False, f"Blink did not take it: {exc}")
+    missing = POS_SCOPES - set(found.scopes)
+    if missing:
+        return Finding(subject, False, f"the key lacks {', '.join(sorted(missing))}")
+    wallets = {wallet.id: wallet for wallet in found.wallets if wallet.wallet_currency == "BTC"}
+    chosen = settings.blinkpos_btc_wallet_id or next(iter(wallets), None)
+    if chosen not in wallets:
+        return Finding(subject, False, "BLINKPOS_BTC_WALLET_ID is no BTC wallet of this account")
+    detail = f"{', '.join(found.scopes)} on {found.network}; {wallets[chosen].balance} sat"
+    return Finding(subject, True, detail)
+
+
+async def _merchants(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    vault = Vault(settings.keyring())
+    async with database.reading() as tx:
+        enabled = [merchant for merchant in await merchants.everyone(tx) if merchant.enabled]
+    if not enabled:
+        yield Finding("merchants", False, "none yet: add one with `forwarder merchants add`")
+    for merchant in enabled:
+        try:
+            async with database.reading() as tx:
+                api_key = await merchants.api_key(tx, vault, merchant)
+            yield await _merchant(settings, merchant, api_key)
+        except VaultError as exc:
+            yield Finding(f"merchant {merchant.name}", False, str(exc))
+
+
+async def _merchant(settings: Settings, merchant: Merchant, api_key: SecretStr) -> Finding:
+    subject = f"merchant {merchant.name}"
+    try:
+        async with BlinkClient.connect(settings.blink_api_url, api_key) as client:
+            wallet_id = await client.btc_wallet()
+    except BlinkError as exc:
+        if merchant.wallet_id is not None:
+            detail = f"wallet {merchant.wallet_id}; its key cannot be checked: {exc}"
+            return Finding(subject, True, detail)
+        return Finding(subject, False, f"its wallet is not known, and Blink did not tell: {exc}")
+    if merchant.wallet_id not in (None, wallet_id):
+        return Finding(subject, False, f"wallet {merchant.wallet_id} is not the key's BTC wallet")
+    return Finding(subject, True, f"wallet {wallet_id}")
+
+
+async def _clock(settings: Settings, clock: Clock) -> Finding:
+    try:
+        blink_date = await date_of(settings.blink_api_url)
+    except BlinkError as exc:
+        return Finding("clock", False, f"Blink's date is not known: {exc}")
+    off = clock() - blink_date
+    detail = f"{off.total_seconds():+.0f} s against Blink's"
+    return Finding("clock", abs(off) <= CLOCK_MAY_DIFFER, detail)

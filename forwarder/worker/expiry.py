@@ -1,0 +1,100 @@
+"""Ends invoices whose time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from forwarder.blink.errors import BlinkError
+from forwarder.model.invoice import Invoice, InvoiceState
+from forwarder.store import invoices
+from forwarder.store.database import Database
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.bell import Bell
+from forwarder.worker.catch_up import CatchUp
+from forwarder.worker.clock import Clock
+from forwarder.worker.notifier import Notifier
+from forwarder.worker.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+LAST_LOOK_SECONDS: Final = 2.5  # a page that waits is told soon, whatever Blink does
+LONGEST_REST_SECONDS: Final = 10.0  # another process may have made an invoice
+
+
+class Expiry:
+    """Moves pending invoices to `expired` when their time comes, after a last look at Blink.
+
+    What is paid later still is taken in; it only is not waited for any more.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        catch_up: CatchUp,
+        watcher: Watcher,
+        notifier: Notifier,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._catch_up = catch_up
+        self._watcher = watcher
+        self._notifier = notifier
+        self._clock = clock
+        self._bell = Bell()
+
+    def wake(self) -> None:
+        """An invoice was made: its end may come before all others."""
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._bell.wait(await self._rest_seconds())
+            await self._end_due()
+
+    async def _rest_seconds(self) -> float:
+        async with self._database.reading() as tx:
+            next_expiry = (await invoices.pending(tx)).next_expiry
+        if next_expiry is None:
+            return LONGEST_REST_SECONDS
+        seconds = (next_expiry - self._clock()).total_seconds()
+        return min(max(seconds, 0), LONGEST_REST_SECONDS)
+
+    async def _end_due(self) -> None:
+        async with self._database.reading() as tx:
+            due = await invoices.due(tx, self._clock())
+        if not due:
+            return
+        await self._last_look(due)
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            ended = [
+                await invoices.end(tx, invoice, InvoiceState.EXPIRED, now, "expiry")
+                for invoice in due
+            ]
+        self._watcher.wake()
+        await self._notifier.deliver(message for message in ended if message is not None)
+
+    async def _last_look(self, due: list[Invoice]) -> None:
+        """An event may have been lost, and who pays from now on should be refused by Blink."""
+        try:
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                await self._cancel_at_blink([invoice for invoice in due if invoice.outlived])
+                await self._catch_up.run()
+        except (BlinkError, TimeoutError) as exc:
+            log.warning("invoices expire without a last look", reason=str(exc), count=len(due))
+
+    async def _cancel_at_blink(self, outlived: list[Invoice]) -> None:
+        """Blink counts in minutes: what ends here in between would stay payable there."""
+        if outlived:
+            pos = await self._accounts.pos()
+            calls = (
+                pos.client.cancel_invoice(pos.wallet_id, invoice.payment_hash)
+                for invoice in outlived
+            )
+            await asyncio.gather(*calls, return_exceptions=True)

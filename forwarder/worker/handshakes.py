@@ -1,0 +1,32 @@
+"""The budget of websocket handshakes, kept in the database so that a restart does not forget it."""
+
+from __future__ import annotations
+
+from forwarder.model import handshakes as budget
+from forwarder.model.handshakes import WINDOW
+from forwarder.store import handshakes
+from forwarder.store.database import Database
+from forwarder.worker.clock import Clock
+
+
+class Handshakes:
+    """Blink's ingress takes about ten new websockets a minute from one address."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def take(self) -> float:
+        """Take one and return 0, or return the seconds until one can be taken."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            wait = budget.wait_seconds(await handshakes.recent(tx, now - WINDOW, now), now)
+            if wait == 0:
+                await handshakes.add(tx, now, WINDOW)
+        return wait
+
+    async def linger_seconds(self) -> float:
+        """How long an idle subscription should stay open to spare a handshake."""
+        now = self._clock()
+        async with self._database.reading() as tx:
+            return budget.linger_seconds(await handshakes.recent(tx, now - WINDOW, now), now)

@@ -1,0 +1,91 @@
+"""The one door for "this was paid", whoever says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from forwarder.model.invoice import Invoice
+from forwarder.model.keyring import Keyring
+from forwarder.model.message import Message
+from forwarder.model.payment import Payment, Receipt, Source, shares_of
+from forwarder.store import forwards, invoices, payments
+from forwarder.store.database import Database, Transaction
+from forwarder.worker.bell import Bell
+from forwarder.worker.clock import Clock
+from forwarder.worker.notifier import Notifier
+
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """Keeps receipts: each one once, in one transaction with everything that follows from it."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        notifier: Notifier,
+        payout: Bell,
+        watcher: Bell,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._notifier = notifier
+        self._payout = payout
+        self._watcher = watcher
+        self._clock = clock
+
+    async def take(self, receipts: Sequence[Receipt], source: Source) -> None:
+        """Keep the receipts that are new, and tell the pages of those that belong to an invoice."""
+        fresh = await self._unknown(receipts)
+        if not fresh:
+            return
+        async with self._database.transaction() as tx:
+            told = [await self._record(tx, receipt, source) for receipt in fresh]
+        await self.announce(message for message in told if message is not None)
+
+    async def match(self, tx: Transaction, invoice: Invoice) -> Message | None:
+        """Tie a payment that came before its invoice was kept to it.
+
+        A customer can pay, and Blink can say so, before the call that made the invoice is answered.
+        """
+        payment = await payments.find(tx, invoice.payment_hash)
+        if payment is None or not await payments.match(tx, payment, invoice.id, self._clock()):
+            return None
+        return await self._settle(tx, invoice, payment)
+
+    async def announce(self, messages: Iterable[Message]) -> None:
+        """Tell the pages first, and wake the payout only then: `paid` waits for no forwarding."""
+        await self._notifier.deliver(messages)
+        self._payout.ring()
+        self._watcher.ring()
+
+    async def _unknown(self, receipts: Sequence[Receipt]) -> list[Receipt]:
+        """Those that are not kept yet: most of what a catch-up reads is, and needs no writing."""
+        async with self._database.reading() as tx:
+            known = await payments.known(tx, [receipt.payment_hash for receipt in receipts])
+        return [receipt for receipt in receipts if receipt.payment_hash not in known]
+
+    async def _record(self, tx: Transaction, receipt: Receipt, source: Source) -> Message | None:
+        if await forwards.is_payout(tx, receipt.payment_hash):
+            log.warning("a refund of a payout was seen", payment_hash=receipt.payment_hash)
+            return None
+        invoice = await invoices.by_hash(tx, receipt.payment_hash)
+        invoice_id = None if invoice is None else invoice.id
+        if not await payments.add(tx, receipt, invoice_id, source, self._clock()):
+            return None
+        payment = await payments.find(tx, receipt.payment_hash)
+        log.info("payment received", payment_hash=receipt.payment_hash, sats=receipt.amount)
+        if invoice is None or payment is None:
+            return None
+        return await self._settle(tx, invoice, payment)
+
+    async def _settle(self, tx: Transaction, invoice: Invoice, payment: Payment) -> Message | None:
+        now = self._clock()
+        for share in shares_of(payment.received, invoice.merchant_id):
+            name = self._keyring.forward_name(payment.payment_hash, share.position, attempt=1)
+            await forwards.add(tx, payment, share, name, now)
+        return await invoices.pay(tx, invoice, payment.received, now)

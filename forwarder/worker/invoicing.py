@@ -1,0 +1,115 @@
+"""The first half of a forward: from `queued` to a payout invoice that may be paid."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from forwarder.blink.errors import BlinkError, Refused
+from forwarder.model.forward import Forward
+from forwarder.model.invoice import Invoice, Issued
+from forwarder.model.ledger import Entry, Paid, Proof, Underway, Unpaid, proof_of
+from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, Unfit, examine
+from forwarder.model.refusal import Refusal, Remedy
+from forwarder.model.units import PaymentHash
+from forwarder.store.vault import VaultError
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.clock import Clock
+from forwarder.worker.moves import Moves, Next
+
+PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
+
+
+class Invoicing:
+    """Makes payout invoices. Each step says what to go on with."""
+
+    def __init__(self, accounts: Accounts, moves: Moves, clock: Clock) -> None:
+        self._accounts = accounts
+        self._moves = moves
+        self._clock = clock
+
+    async def make(self, forward: Forward) -> Next:
+        """Ask the destination's account for an invoice."""
+        try:
+            issued = await self._create(forward)
+        except VaultError as exc:
+            return await self._moves.hold(forward, str(exc))
+        except Refused as exc:
+            return await self._refused(forward, exc.refusal)
+        except BlinkError as exc:
+            return await self._moves.postpone(forward, str(exc))
+        return await self._accept(forward, await self._moves.sale(forward), issued)
+
+    async def _create(self, forward: Forward) -> Issued:
+        account = await self._accounts.of(forward.merchant_id)
+        # Inside Blink an expired invoice stays payable if it has a description.
+        memo = f"Sale {forward.payment_hash[:16]}"
+        return await account.client.create_invoice(
+            account.wallet_id, forward.amount, memo, PAYOUT_MINUTES, forward.external_id
+        )
+
+    async def _accept(self, forward: Forward, sale: Invoice, issued: Issued) -> Next:
+        """Keep the payout invoice, decoded and compared: what is kept may be paid."""
+        try:
+            payout = examine(issued, forward, sale, self._clock())
+        except Unfit as exc:
+            return await self._moves.hold(forward, str(exc))
+        return await self._moves.keep_invoice(forward, payout)
+
+    async def _refused(self, forward: Forward, why: Refusal) -> Next:
+        if why.is_duplicate:
+            return await self._find(forward)
+        match why.remedy:
+            case Remedy.HOLD:
+                return await self._moves.hold(forward, str(why))
+            case Remedy.WAIT:
+                return await self._moves.hold(forward, str(why), resumes=True)
+            case Remedy.RETRY | Remedy.RENEW:
+                return await self._moves.postpone(forward, str(why))
+
+    # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
+    # database is older than Blink's ledger and that invoice is even paid, so this is asked first.
+
+    async def _find(self, forward: Forward) -> Next:
+        sale = await self._moves.sale(forward)
+        try:
+            match await self._sent_by_name(forward, sale.issued_at):
+                case Paid(transaction_id):
+                    return await self._moves.finish(forward, transaction_id)
+                case Underway():
+                    return await self._moves.postpone(forward, "its payment is under way at Blink")
+                case Unpaid():
+                    issued = await self._made_by_name(forward, sale.issued_at)
+        except Refused as exc:
+            return await self._replace(forward, f"the merchant's invoices cannot be read: {exc}")
+        except BlinkError as exc:
+            return await self._moves.postpone(forward, str(exc))
+        if issued is None:
+            return await self._replace(forward, "it is not among the merchant's invoices")
+        return await self._accept(forward, sale, issued)
+
+    async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
+        """What BlinkPOS's own entries prove: Blink shows a payout invoice's name to its payer."""
+        pos = await self._accounts.pos()
+        sent: list[Entry] = []
+        async for page in pos.client.entries_since(pos.wallet_id, since):
+            sent += [entry for entry in page if entry.external_id == forward.external_id]
+        return proof_of(sent)
+
+    async def _made_by_name(self, forward: Forward, since: datetime) -> Issued | None:
+        """The invoice in the merchant's list, which only a key with the scope READ may see."""
+        account = await self._accounts.of(forward.merchant_id)
+        async for page in account.client.invoices_since(account.wallet_id, since):
+            for listed in page:
+                if listed.external_id == forward.external_id:
+                    name = PaymentHash(listed.payment_hash)
+                    return Issued(name, listed.payment_request, listed.created_at)
+        return None
+
+    async def _replace(self, forward: Forward, why: str) -> Next:
+        """Nobody has the lost invoice, so nobody can pay it; once that is sure, a new one."""
+        sure_at = (forward.asked_at or self._clock()) + CALL_MAY_BE_UNDERWAY
+        if self._clock() < sure_at:
+            reason = f"the payout invoice was lost with Blink's answer, and {why}"
+            return await self._moves.postpone(forward, reason, until=sure_at)
+        return await self._moves.renew(forward)

@@ -1,0 +1,140 @@
+"""The moves of a forward as the worker makes them: each one transaction, under one lease."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from tenacity import wait_random_exponential
+
+from forwarder.model.forward import Forward, PayoutInvoice
+from forwarder.model.invoice import Invoice
+from forwarder.model.keyring import Keyring
+from forwarder.model.message import Message
+from forwarder.model.payout import renewal_time
+from forwarder.model.refusal import Refusal
+from forwarder.store import forwards, invoices, payments
+from forwarder.store.database import Database, Transaction
+from forwarder.store.forwards import Lease
+from forwarder.worker.backoff import seconds_before
+from forwarder.worker.clock import Clock
+from forwarder.worker.notifier import Notifier
+
+log = structlog.get_logger(__name__)
+
+LEASE: Final = timedelta(seconds=60)  # longer than any call of ours, and renewed while we live
+FIRST_WAIT_SECONDS: Final = 0.25  # doubled with each try, and drawn at random below that
+
+
+Next = Forward | None
+"""The forward to go on with; None when its lease was given back, and nothing is to be done now."""
+
+
+class Moves:
+    """What the steps of a forward keep. Every move raises `LostClaim`."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        notifier: Notifier,
+        clock: Clock,
+        retry_max_seconds: int,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._notifier = notifier
+        self._clock = clock
+        self._backoff = wait_random_exponential(FIRST_WAIT_SECONDS, max=retry_max_seconds)
+        self._owner = str(uuid.uuid4())
+
+    def lease(self) -> Lease:
+        """A lease of this process, from now on."""
+        now = self._clock()
+        return Lease(self._owner, now, now + LEASE)
+
+    async def sale(self, forward: Forward) -> Invoice:
+        """The invoice that the customer paid."""
+        async with self._database.reading() as tx:
+            sale = await invoices.by_hash(tx, forward.payment_hash)
+        if sale is None:
+            raise AssertionError("a forward belongs to the payment of an invoice")
+        return sale
+
+    async def keep_invoice(self, forward: Forward, payout: PayoutInvoice) -> Forward:
+        """`queued` -> `invoiced`."""
+        async with self._database.transaction() as tx:
+            return await forwards.invoiced(tx, forward, payout, self.lease())
+
+    async def begin_sending(self, forward: Forward) -> Forward | None:
+        """`invoiced` -> `sending`; None while another process is sending. Raises `Insolvent`."""
+        async with self._database.transaction() as tx:
+            return await forwards.sending(tx, forward, self.lease())
+
+    async def lose(self, forward: Forward) -> Forward:
+        """Stay in `sending`, knowing that the answer of the call was not seen."""
+        async with self._database.transaction() as tx:
+            return await forwards.lost(tx, forward, self.lease())
+
+    async def try_again(self, forward: Forward) -> Next:
+        """`sending` -> `invoiced`: the same payout invoice, after a wait."""
+        async with self._database.transaction() as tx:
+            await forwards.unpaid(tx, forward, None, self._next_try(forward), self.lease())
+        return None
+
+    async def condemn(self, forward: Forward, refusal: Refusal) -> Next:
+        """`sending` -> `invoiced`, with a payout invoice that will be given up."""
+        due_at = renewal_time(forward, self._clock())
+        async with self._database.transaction() as tx:
+            await forwards.unpaid(tx, forward, refusal, due_at, self.lease())
+        return None
+
+    async def renew(self, forward: Forward) -> Forward:
+        """Back to `queued`, for a payout invoice of a new name."""
+        attempt = forward.attempt + 1
+        name = self._keyring.forward_name(forward.payment_hash, forward.position, attempt)
+        async with self._database.transaction() as tx:
+            return await forwards.renewed(tx, forward, name, self.lease())
+
+    async def resume(self, forward: Forward) -> Forward:
+        """From `held` back to where it was."""
+        async with self._database.transaction() as tx:
+            return await forwards.resumed(tx, forward, self.lease())
+
+    async def hold(self, forward: Forward, reason: str, *, resumes: bool = False) -> Next:
+        """To `held`, for a person to see; with `resumes` it is tried again all the same."""
+        log.error("a forward is held", reason=reason, resumes=resumes)
+        resume_at = self._next_try(forward) if resumes else None
+        async with self._database.transaction() as tx:
+            await forwards.held(tx, forward, reason, resume_at, self.lease())
+        return None
+
+    async def postpone(self, forward: Forward, reason: str, until: datetime | None = None) -> Next:
+        """Stay in this state, and try again later."""
+        log.warning("a forward waits", state=forward.state.value, reason=reason)
+        due_at = until or self._next_try(forward)
+        async with self._database.transaction() as tx:
+            await forwards.postponed(tx, forward, reason, due_at, self.lease())
+        return None
+
+    async def finish(self, forward: Forward, transaction_id: str) -> Next:
+        """To `forwarded`, and tell the page if that was the last forward of its payment."""
+        log.info("forwarded", transaction_id=transaction_id, sats=forward.amount)
+        async with self._database.transaction() as tx:
+            await forwards.forwarded(tx, forward, transaction_id, self.lease())
+            told = await self._complete(tx, forward)
+        await self._notifier.deliver(told)
+        return None
+
+    async def _complete(self, tx: Transaction, forward: Forward) -> list[Message]:
+        payment = await payments.find(tx, forward.payment_hash)
+        sale = await invoices.by_hash(tx, forward.payment_hash)
+        if payment is None or sale is None or not await forwards.all_settled(tx, payment):
+            return []
+        return [await invoices.complete(tx, sale, payment.received, self._clock())]
+
+    def _next_try(self, forward: Forward) -> datetime:
+        seconds = seconds_before(forward.tries + 1, self._backoff)
+        return self._clock() + timedelta(seconds=seconds)

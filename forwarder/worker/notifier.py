@@ -1,0 +1,51 @@
+"""Tells connected pages what has happened to their invoices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from forwarder.model.message import Message
+
+
+class Page(Protocol):
+    """A connected page. Its methods return soon, even for a slow client, and never raise."""
+
+    async def tell(self, message: Message) -> None:
+        """Send a message of one of the page's invoices."""
+
+    async def tell_watch(self, state: str, now: datetime) -> None:
+        """Send that the watch on Blink has changed."""
+
+
+class Notifier:
+    """The connected pages by invoice. Messages are kept before they come here, and never lost here:
+    a page that was not connected reads them when it identifies its invoice."""
+
+    def __init__(self) -> None:
+        self._pages: defaultdict[int, set[Page]] = defaultdict(set)
+
+    def join(self, invoice_id: int, page: Page) -> None:
+        """From now on the page is told what happens to this invoice."""
+        self._pages[invoice_id].add(page)
+
+    def leave(self, page: Page) -> None:
+        """Forget a page, for all its invoices."""
+        for invoice_id in [known for known, pages in self._pages.items() if page in pages]:
+            self._pages[invoice_id].discard(page)
+            if not self._pages[invoice_id]:
+                del self._pages[invoice_id]
+
+    async def deliver(self, messages: Iterable[Message]) -> None:
+        """Tell the pages of each message's invoice; returns when all were told."""
+        for message in messages:
+            pages = self._pages.get(message.invoice_id, ())
+            await asyncio.gather(*(page.tell(message) for page in tuple(pages)))
+
+    async def tell_watch(self, state: str, now: datetime) -> None:
+        """Tell every page that the watch on Blink has changed."""
+        pages = {page for pages in self._pages.values() for page in pages}
+        await asyncio.gather(*(page.tell_watch(state, now) for page in pages))

@@ -1,0 +1,106 @@
+"""Takes up the forwards that are due, and works on several side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from forwarder.model.forward import Forward
+from forwarder.store import forwards
+from forwarder.store.database import Database
+from forwarder.store.forwards import LostClaim
+from forwarder.worker.bell import Bell
+from forwarder.worker.forwarding import Forwarding
+from forwarder.worker.moves import Moves
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 16  # their payout invoices are made side by side; their sends take turns
+LEASE_RENEWAL_SECONDS: Final = 20.0  # a third of a lease
+SHORTEST_REST_SECONDS: Final = 0.02
+LONGEST_REST_SECONDS: Final = 10.0  # another process may have died and left something to us
+
+
+class Payout:
+    """The worker that moves forwards on. Its leases let another one take over when it dies."""
+
+    def __init__(
+        self, database: Database, forwarding: Forwarding, moves: Moves, bell: Bell
+    ) -> None:
+        self._database = database
+        self._forwarding = forwarding
+        self._moves = moves
+        self._bell = bell
+        self._working: dict[int, asyncio.Task[None]] = {}
+        self._draining = False
+
+    async def run(self) -> None:
+        """Work until cancelled; what is under way then stays as it is kept."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_leases(), name="leases")
+            while True:
+                await self._take_due(group)
+                await self._bell.wait(await self._rest_seconds())
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new, let the calls that are under way end, and give the leases back."""
+        self._draining = True
+        self._forwarding.stop()
+        if self._working:
+            await asyncio.wait(self._working.values(), timeout=seconds)
+        lease = self._moves.lease()
+        async with self._database.transaction() as tx:
+            await forwards.drop_leases(tx, lease.now, lease.owner)
+
+    async def _take_due(self, group: asyncio.TaskGroup) -> None:
+        free = AT_ONCE - len(self._working)
+        if self._draining or free <= 0 or not await self._is_any_due():
+            return
+        async with self._database.transaction() as tx:
+            claimed = await forwards.claim(tx, self._moves.lease(), free)
+        for forward in claimed:
+            task = group.create_task(self._work(forward), name=f"forward {forward.id}")
+            self._working[forward.id] = task
+
+    async def _work(self, forward: Forward) -> None:
+        """Take one forward as far as it goes now."""
+        with structlog.contextvars.bound_contextvars(payment_hash=forward.payment_hash):
+            try:
+                await self._forwarding.advance(forward)
+            except LostClaim:
+                log.warning("another owner has taken this forward", forward=forward.id)
+            except Exception:
+                # Its lease runs out by itself: the next try is a minute away, not a hot loop.
+                log.exception("a forward could not be worked on", forward=forward.id)
+            finally:
+                self._working.pop(forward.id, None)
+                self._bell.ring()
+
+    async def _keep_leases(self) -> None:
+        """Prolong what we hold: a forward may wait longer than a lease for its turn to send."""
+        while True:
+            await asyncio.sleep(LEASE_RENEWAL_SECONDS)
+            if self._working:
+                async with self._database.transaction() as tx:
+                    await forwards.keep_leases(tx, self._moves.lease())
+
+    async def _rest_seconds(self) -> float | None:
+        """How long to wait for a ring: until one is due, or one under way has ended."""
+        if len(self._working) >= AT_ONCE:
+            return None
+        due_at = await self._next_due()
+        if due_at is None:
+            return LONGEST_REST_SECONDS
+        seconds = (due_at - self._moves.lease().now).total_seconds()
+        return min(max(seconds, SHORTEST_REST_SECONDS), LONGEST_REST_SECONDS)
+
+    async def _is_any_due(self) -> bool:
+        due_at = await self._next_due()
+        return due_at is not None and due_at <= self._moves.lease().now
+
+    async def _next_due(self) -> datetime | None:
+        async with self._database.reading() as tx:
+            return await forwards.next_due(tx)

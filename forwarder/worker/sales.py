@@ -1,0 +1,164 @@
+"""What a till can do: make an invoice, look at it, cancel it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from forwarder.blink.errors import Refused, Unknown
+from forwarder.model import bolt11
+from forwarder.model.bolt11 import Bolt11Error
+from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
+from forwarder.model.keyring import Keyring
+from forwarder.model.merchant import Merchant
+from forwarder.model.message import Message
+from forwarder.model.payment import Source
+from forwarder.store import invoices, merchants, messages, orders
+from forwarder.store.database import Database
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.clock import Clock
+from forwarder.worker.expiry import Expiry
+from forwarder.worker.intake import Intake
+from forwarder.worker.notifier import Notifier
+from forwarder.worker.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+
+class SaleError(Exception):
+    """A till asked for what cannot be done."""
+
+
+class AlreadyPaid(SaleError):
+    """The invoice was paid and can no longer be cancelled."""
+
+
+class Sales:
+    """The tills' side of the worker."""
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        keyring: Keyring,
+        intake: Intake,
+        watcher: Watcher,
+        expiry: Expiry,
+        notifier: Notifier,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._keyring = keyring
+        self._intake = intake
+        self._watcher = watcher
+        self._expiry = expiry
+        self._notifier = notifier
+        self._clock = clock
+
+    async def merchant_of(self, token: str) -> Merchant | None:
+        """The enabled merchant that this POS token belongs to."""
+        async with self._database.reading() as tx:
+            return await merchants.by_token(tx, token)
+
+    async def create(self, merchant: Merchant, order: Order) -> Invoice:
+        """Make the invoice of an order, or find the one that was made for it before.
+
+        Raises `OrderConflict` if the externalId stands for another order, and `BlinkError`: then
+        nothing is owed, and the same order can be given again.
+        """
+        async with self._database.transaction() as tx:
+            known = await invoices.find(tx, merchant.id, order.external_id)
+            if known is not None:
+                await orders.check(tx, merchant.id, order)
+                return known
+            attempt = await orders.begin(tx, merchant.id, order, self._clock())
+        with self._watcher.expecting():
+            issued = await self._issue(merchant, order, attempt)
+            return await self._keep(merchant, order, issued)
+
+    async def _issue(self, merchant: Merchant, order: Order, attempt: int) -> Issued:
+        name = self._keyring.sale_name(merchant.name, order.external_id, attempt)
+        pos = await self._accounts.pos()
+        issued = await pos.client.create_invoice(
+            pos.wallet_id, order.amount, order.description, order.expires_in_minutes, name
+        )
+        _compare(issued, order)
+        return issued
+
+    async def _keep(self, merchant: Merchant, order: Order, issued: Issued) -> Invoice:
+        async with self._database.transaction() as tx:
+            kept = await invoices.keep(tx, merchant.id, order, issued, self._clock())
+            # Somebody else was faster with the same order: nobody will ever see our invoice.
+            invoice = kept or await invoices.find(tx, merchant.id, order.external_id)
+            if invoice is None:
+                raise AssertionError("an order has one invoice, ours or another's")
+            paid = await self._intake.match(tx, invoice) if kept else None
+        self._expiry.wake()
+        if paid is not None:
+            await self._intake.announce([paid])
+        return invoice
+
+    async def cancel(self, invoice: Invoice) -> Invoice:
+        """Cancel an invoice at Blink and here; one that has ended already stays as it is.
+
+        Raises `AlreadyPaid`, and `BlinkError`: then the invoice is still pending.
+        """
+        if invoice.state is InvoiceState.PENDING:
+            await self._cancel_at_blink(invoice)
+            async with self._database.transaction() as tx:
+                now = self._clock()
+                told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, "pos")
+            self._watcher.wake()
+            await self._notifier.deliver([told] if told else [])
+        ended = await self.by_id(invoice.id)
+        if ended is None or ended.state is InvoiceState.PAID:
+            raise AlreadyPaid
+        return ended
+
+    async def _cancel_at_blink(self, invoice: Invoice) -> None:
+        pos = await self._accounts.pos()
+        try:
+            await pos.client.cancel_invoice(pos.wallet_id, invoice.payment_hash)
+        except Refused as exc:
+            # Paid, expired or cancelled there already: the entries tell which.
+            log.info("Blink did not cancel the invoice", reason=str(exc))
+            entries = await pos.client.entries_of(pos.wallet_id, invoice.payment_hash)
+            receipts = [receipt for entry in entries if (receipt := entry.receipt()) is not None]
+            await self._intake.take(receipts, Source.CATCH_UP)
+
+    async def find(self, merchant: Merchant, external_id: str) -> Invoice | None:
+        """A merchant's invoice of that name."""
+        async with self._database.reading() as tx:
+            return await invoices.find(tx, merchant.id, external_id)
+
+    async def newest(self, merchant: Merchant, since: datetime | None, limit: int) -> list[Invoice]:
+        """A merchant's invoices, newest first."""
+        async with self._database.reading() as tx:
+            return await invoices.newest(tx, merchant.id, since, limit)
+
+    async def by_id(self, invoice_id: int) -> Invoice | None:
+        """The invoice of that id."""
+        async with self._database.reading() as tx:
+            return await invoices.by_id(tx, invoice_id)
+
+    async def named(self, external_id: str) -> list[Invoice]:
+        """Up to two invoices of that name, whoever's they are."""
+        async with self._database.reading() as tx:
+            return await invoices.named(tx, external_id)
+
+    async def messages(self, invoice_id: int) -> list[Message]:
+        """Everything that was told about an invoice, oldest first."""
+        async with self._database.reading() as tx:
+            return await messages.of_invoice(tx, invoice_id)
+
+
+def _compare(issued: Issued, order: Order) -> None:
+    """What is shown to a customer has to be what the till asked for."""
+    try:
+        decoded = bolt11.decode(issued.payment_request)
+    except Bolt11Error as exc:
+        raise Unknown(f"Blink's invoice cannot be read: {exc}") from exc
+    if decoded.amount_msat != order.amount * 1000 or decoded.payment_hash != issued.payment_hash:
+        raise Unknown("Blink's invoice is not what was asked for")

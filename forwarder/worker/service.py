@@ -1,0 +1,199 @@
+"""The service: every part of the worker, wired, started, and brought to rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from forwarder import __version__
+from forwarder.model.keyring import Keyring
+from forwarder.model.units import WalletId, iso
+from forwarder.settings import Settings, SettingsError
+from forwarder.store import figures, forwards, merchants
+from forwarder.store.database import Database
+from forwarder.store.vault import Vault
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.bell import Bell
+from forwarder.worker.catch_up import CatchUp
+from forwarder.worker.clock import Clock, utc_now
+from forwarder.worker.expiry import Expiry
+from forwarder.worker.forwarding import Forwarding
+from forwarder.worker.handshakes import Handshakes
+from forwarder.worker.intake import Intake
+from forwarder.worker.invoicing import Invoicing
+from forwarder.worker.moves import Moves
+from forwarder.worker.notifier import Notifier
+from forwarder.worker.payout import Payout
+from forwarder.worker.sales import Sales
+from forwarder.worker.sending import Sending
+from forwarder.worker.subscription import Subscription
+from forwarder.worker.supervisor import Supervisor
+from forwarder.worker.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 25.0  # longer than the longest call that may be under way
+
+
+class Service:
+    """Everything that runs beside the web side, and what the web side may use of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keyring: Keyring,
+        database: Database,
+        accounts: Accounts,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.keyring = keyring
+        self.clock = clock
+        self._database = database
+        self._accounts = accounts
+        self.notifier = Notifier()
+        payout_bell, watcher_bell = Bell(), Bell()
+        intake = Intake(database, keyring, self.notifier, payout_bell, watcher_bell, clock)
+        catch_up = CatchUp(accounts, database, intake)
+        self.watcher = Watcher(
+            partial(_open_subscription, settings, intake, clock),
+            settings.subscription_linger_seconds,
+            database,
+            catch_up,
+            Handshakes(database, clock),
+            self.notifier,
+            watcher_bell,
+            clock,
+        )
+        self._expiry = Expiry(database, accounts, catch_up, self.watcher, self.notifier, clock)
+        self.sales = Sales(
+            database, accounts, keyring, intake, self.watcher, self._expiry, self.notifier, clock
+        )
+        moves = Moves(database, keyring, self.notifier, clock, settings.retry_max_seconds)
+        forwarding = Forwarding(
+            Invoicing(accounts, moves, clock), Sending(accounts, moves, clock), moves
+        )
+        self._payout = Payout(database, forwarding, moves, payout_bell)
+        self._supervisor = Supervisor()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Service]:
+        """Open what the service needs and run it until the end of the block, then drain it.
+
+        Raises `SettingsError` and `DatabaseError`.
+        """
+        if settings.blinkpos_api_key is None:
+            raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
+        keyring = settings.keyring()
+        async with AsyncExitStack() as stack:
+            database = Database(settings.database_url)
+            stack.push_async_callback(database.close)
+            if database.is_embedded:
+                stack.callback(database.only_process().release)
+            await database.upgrade()
+            vault = Vault(keyring)
+            await _prepare(database, vault, settings, clock)
+            accounts = await stack.enter_async_context(
+                Accounts.open(
+                    settings.blink_api_url,
+                    settings.blinkpos_api_key,
+                    WalletId(settings.blinkpos_btc_wallet_id)
+                    if settings.blinkpos_btc_wallet_id
+                    else None,
+                    database,
+                    vault,
+                )
+            )
+            service = cls(settings, keyring, database, accounts, clock)
+            service._start()
+            stack.push_async_callback(service._stop)
+            yield service
+
+    async def ready(self) -> bool:
+        """Whether sales can be made: the database answers, and every task is alive."""
+        try:
+            async with self._database.reading() as tx:
+                await figures.ping(tx)
+        except SQLAlchemyError:
+            return False
+        return not self._supervisor.down and self._accounts.is_known
+
+    async def status(self) -> dict[str, object]:
+        """The state of the worker, in the words of the contract."""
+        async with self._database.reading() as tx:
+            now = await figures.read(tx)
+        return {
+            "version": __version__,
+            "subscription": self._subscription_status(),
+            "invoices": now.invoices,
+            "forwards": now.forwards,
+            "sats": {
+                "received": now.received,
+                "forwarded": now.forwarded,
+                "held": now.held,
+                "outstanding": now.outstanding,
+            },
+            "oldestOutstandingSeconds": _age(now.oldest_outstanding, self.clock()),
+        }
+
+    def _subscription_status(self) -> dict[str, object]:
+        watch = self.watcher.watch
+        last = watch.last_event_at
+        return {
+            "state": watch.state,
+            "since": iso(watch.since),
+            "opens": watch.opens,
+            "lastEventAt": None if last is None else iso(last),
+        }
+
+    def _start(self) -> None:
+        self._supervisor.start("watcher", self.watcher.run)
+        self._supervisor.start("expiry", self._expiry.run)
+        self._supervisor.start("payout", self._payout.run)
+        self._supervisor.start("accounts", self._accounts.learn)
+
+    async def _stop(self) -> None:
+        """Let the calls that are under way end; what is left is kept for the next start."""
+        log.info("draining", seconds=DRAIN_SECONDS)
+        await self._payout.drain(DRAIN_SECONDS)
+        await self._supervisor.stop()
+        log.info("stopped")
+
+
+async def _prepare(database: Database, vault: Vault, settings: Settings, clock: Clock) -> None:
+    """Keep the merchant of the environment, and free what a dead process has left."""
+    async with database.transaction() as tx:
+        if settings.merchant_api_key is not None and settings.pos_token is not None:
+            await merchants.put(
+                tx,
+                vault,
+                name=settings.merchant_name,
+                api_key=settings.merchant_api_key,
+                token=settings.pos_token,
+                wallet_id=WalletId(settings.merchant_wallet_id)
+                if settings.merchant_wallet_id
+                else None,
+                now=clock(),
+            )
+        if database.is_embedded:
+            await forwards.drop_leases(tx, clock())
+
+
+def _open_subscription(
+    settings: Settings, intake: Intake, clock: Clock, bell: Bell
+) -> AbstractAsyncContextManager[Subscription]:
+    if settings.blinkpos_api_key is None:
+        raise AssertionError("the service was opened with a key")
+    key = settings.blinkpos_api_key
+    return Subscription.open(settings.blink_ws_url, key, intake, bell, clock)
+
+
+def _age(moment: datetime | None, now: datetime) -> int:
+    return 0 if moment is None else max(0, int((now - moment).total_seconds()))

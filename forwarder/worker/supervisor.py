@@ -1,0 +1,52 @@
+"""Keeps the worker's tasks alive, and notices when one dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from tenacity import wait_random_exponential
+
+from forwarder.worker.backoff import seconds_before
+from forwarder.worker.clock import monotonic
+
+log = structlog.get_logger(__name__)
+
+HEALTHY_SECONDS: Final = 60.0
+
+
+class Supervisor:
+    """Runs endless tasks under their names, and starts one that has died again after a pause.
+
+    A till must go on while the disk is full or the database is restarted.
+    """
+
+    def __init__(self) -> None:
+        self._backoff = wait_random_exponential(multiplier=0.5, max=30)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.down: set[str] = set()
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task for as long as the supervisor lives."""
+        self._tasks.append(asyncio.create_task(self._keep_running(name, run), name=name))
+
+    async def stop(self) -> None:
+        """Cancel every task and wait for its end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        deaths = 0
+        while True:
+            begun = monotonic()
+            try:
+                await run()
+            except Exception:
+                log.exception("a task has died and is started again", task=name)
+            deaths = 1 if monotonic() - begun > HEALTHY_SECONDS else deaths + 1
+            self.down.add(name)
+            await asyncio.sleep(seconds_before(deaths, self._backoff))
+            self.down.discard(name)
