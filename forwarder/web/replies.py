@@ -1,0 +1,70 @@
+"""What clients are answered: JSON, and an invoice as they see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from forwarder.model.invoice import Invoice
+from forwarder.model.units import iso
+
+Body = Mapping[str, object]
+
+# Every answer is about money or a secret, so none is kept on the way; and aiohttp would tell its
+# own and Python's version.
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Server": "blink-pos-forwarder",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def answer(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer in JSON."""
+    return web.json_response(body, status=status, headers=headers)
+
+
+async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on an answer that all of them carry."""
+    response.headers.update(HEADERS)
+
+
+def made(invoice: Invoice, token: str) -> Body:
+    """An invoice as the POS that has asked for it sees it; `token` is for its page."""
+    return {
+        "success": True,
+        "invoice": invoice.payment_request,
+        "paymentHash": invoice.payment_hash,
+        "externalId": invoice.external_id,
+        "amountSat": invoice.amount,
+        "status": status_of(invoice),
+        "expiresAt": iso(invoice.expires_at),
+        "token": token,
+    }
+
+
+def snapshot(invoice: Invoice) -> Body:
+    """An invoice as it stands now."""
+    return {
+        "success": True,
+        "externalId": invoice.external_id,
+        "status": status_of(invoice),
+        "amountSat": invoice.amount,
+        "paymentHash": invoice.payment_hash,
+        "invoice": invoice.payment_request,
+        "expiresAt": iso(invoice.expires_at),
+        "paidAt": _iso_or_none(invoice.paid_at),
+        "forwardedAt": _iso_or_none(invoice.forwarded_at),
+    }
+
+
+def status_of(invoice: Invoice) -> str:
+    """The state of an invoice, with `forwarded` as one more: its money is with the merchant."""
+    return "forwarded" if invoice.forwarded_at is not None else invoice.state.value
+
+
+def _iso_or_none(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)

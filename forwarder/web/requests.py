@@ -1,0 +1,185 @@
+"""What clients may send: bodies, queries and messages, read strictly and explained when refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS
+from forwarder.web.errors import ApiError, invalid
+
+MAX_EXPIRY_SECONDS: Final = 86_400
+MAX_LISTED: Final = 100
+
+_BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
+_EXPLAINED: Final = 5
+_EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_COUNT: Final = re.compile(r"[0-9]{1,6}")
+
+
+def is_external_id(text: str) -> bool:
+    """Whether an invoice can have this name. `.` and `..` cannot be asked for in a path."""
+    return _EXTERNAL_ID.fullmatch(text) is not None and text not in (".", "..")
+
+
+def _external_id(text: str) -> str:
+    if not is_external_id(text):
+        raise ValueError("must be 1 to 100 letters, digits, dots, hyphens or underscores")
+    return text
+
+
+def _description(text: str) -> str:
+    if len(text.encode()) > MAX_MEMO_BYTES:
+        raise ValueError(f"must be at most {MAX_MEMO_BYTES} bytes of UTF-8")
+    if any(
+        unicodedata.category(character) == "Cc" for character in text if character not in "\n\t"
+    ):
+        raise ValueError("must not have control characters")
+    return text
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "must be an ISO 8601 time with its zone, like 2026-01-31T12:00:00Z"
+        ) from None
+
+
+def _count(text: str) -> int:
+    if _COUNT.fullmatch(text) is None:
+        raise ValueError("must be a whole number")
+    return int(text)
+
+
+ExternalId = Annotated[str, AfterValidator(_external_id)]
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class NewInvoice(_Sent):
+    """The body of `POST /api/invoice`. A null is the same as nothing."""
+
+    amount_sat: Annotated[int, Field(ge=1, le=MAX_SATS)]
+    description: Annotated[str, AfterValidator(_description)] | None = None
+    external_id: ExternalId | None = None
+    expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_EXPIRY_SECONDS)] | None = None
+    source: Literal["blink", "phoenixd"] | None = None
+
+
+class Listing(_Sent):
+    """The query of `GET /api/invoice`."""
+
+    since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(None, alias="from")
+    limit: Annotated[int, BeforeValidator(_count), Field(ge=1, le=MAX_LISTED)] = 20
+
+
+class Identify(_Sent):
+    """A page's message that it shows an invoice."""
+
+    type: Literal["identify"]
+    external_id: ExternalId
+    token: str | None = None
+
+
+_Read = TypeVar("_Read", bound=_Sent)
+
+
+async def body(request: web.Request, kind: type[_Read]) -> _Read:
+    """The body of a call. Raises `ApiError`."""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            raw = await request.read()
+    except TimeoutError:
+        raise ApiError(408, "request_timeout", "the body did not arrive in time") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise invalid("the body is cut off, or is not encoded as its headers say") from None
+    return read(raw, kind)
+
+
+def query(request: web.Request, kind: type[_Read]) -> _Read:
+    """The query of a call. Raises `ApiError`."""
+    parameters: dict[str, object] = dict(request.query)
+    if len(parameters) != len(request.query):
+        raise invalid("a query parameter is there twice")
+    return _checked(parameters, kind)
+
+
+def read(raw: bytes | str, kind: type[_Read]) -> _Read:
+    """What a JSON text says. Raises `ApiError`."""
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+    except UnicodeDecodeError:
+        raise _not_json("it is not UTF-8") from None
+    except json.JSONDecodeError as exc:
+        raise _not_json(f"{exc.msg} at character {exc.pos}") from None
+    except (ValueError, RecursionError) as exc:
+        raise _not_json("a name is there twice, or a part is too large or too deep") from exc
+    if not isinstance(document, dict):
+        raise invalid("this must be a JSON object")
+    return _checked(document, kind)
+
+
+def _not_json(why: str) -> ApiError:
+    return ApiError(400, "invalid_json", f"this is not JSON as it should be: {why}")
+
+
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    # Two readers of a repeated name may each believe another value: here nobody has to choose.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _no_number(_text: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _checked(document: dict[str, object], kind: type[_Read]) -> _Read:
+    try:
+        return kind.model_validate(document)
+    except ValidationError as exc:
+        raise invalid(_explain(exc)) from None
+
+
+def _explain(exc: ValidationError) -> str:
+    """What is wrong with which field, in plain words, without the values: they may be secrets."""
+    problems = exc.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(_problem(*problem["loc"], problem["msg"]) for problem in problems[:_EXPLAINED])
+
+
+def _problem(*parts: object) -> str:
+    *place, message = [str(part) for part in parts]
+    return ": ".join([*place, _plain(message)])
+
+
+def _plain(message: str) -> str:
+    if message == "Field required":
+        return "is missing"
+    if message == "Extra inputs are not permitted":
+        return "is not known here"
+    return message.removeprefix("Value error, ").replace("Input should", "must")

@@ -1,0 +1,72 @@
+"""Starts and stops serving."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from yarl import URL
+
+from forwarder.web.app import make_app
+from forwarder.web.connections import Connection
+
+if TYPE_CHECKING:
+    from forwarder.worker.service import Service
+
+# How long a call may take to end once the service is to stop. aiohttp can wait twice that long.
+DRAIN_SECONDS: Final = 5.0
+
+
+class Server:
+    """A server that takes calls at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @classmethod
+    @asynccontextmanager
+    async def serve(
+        cls, service: Service, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[Server]:
+        """Serve until left; then websockets are closed at once, and calls under way are ended.
+
+        Port 0 takes a free one. Raises `OSError` if the address cannot be had.
+        """
+        runner = web.AppRunner(make_app(service), shutdown_timeout=DRAIN_SECONDS)
+        await runner.setup()
+        try:
+            if runner.server is None:
+                raise AssertionError("a runner that was set up has a server")
+            async with _listening(runner.server, host, port, tls) as bound_port:
+                scheme = "http" if tls is None else "https"
+                yield cls(str(URL.build(scheme=scheme, host=host, port=bound_port)))
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def _listening(
+    manager: web.Server, host: str, port: int, tls: ssl.SSLContext | None
+) -> AsyncIterator[int]:
+    """Take connections; aiohttp's own sites cannot be told what a connection is."""
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(
+        partial(Connection, manager, loop=loop), host, port, ssl=tls
+    )
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+
+
+def tls_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
+    """What it takes to serve https and wss."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert_file, key_file)
+    return context
