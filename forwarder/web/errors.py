@@ -74,7 +74,7 @@ def unauthorized(message: str) -> ApiError:
 
 
 def not_found() -> ApiError:
-    """No such invoice; an invoice of somebody else is told from none by nobody."""
+    """No such invoice; one of somebody else looks the same."""
     return ApiError(404, "not_found", "there is no invoice of this externalId")
 
 

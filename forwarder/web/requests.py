@@ -24,10 +24,10 @@ from pydantic.alias_generators import to_camel
 from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS
 from forwarder.web.errors import ApiError, invalid
 
+BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
 MAX_EXPIRY_SECONDS: Final = 86_400
 MAX_LISTED: Final = 100
 
-_BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
 _EXPLAINED: Final = 5
 _EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
@@ -47,9 +47,7 @@ def _external_id(text: str) -> str:
 def _description(text: str) -> str:
     if len(text.encode()) > MAX_MEMO_BYTES:
         raise ValueError(f"must be at most {MAX_MEMO_BYTES} bytes of UTF-8")
-    if any(
-        unicodedata.category(character) == "Cc" for character in text if character not in "\n\t"
-    ):
+    if any(unicodedata.category(character) == "Cc" for character in set(text) - {"\n", "\t"}):
         raise ValueError("must not have control characters")
     return text
 
@@ -110,7 +108,7 @@ _Read = TypeVar("_Read", bound=_Sent)
 async def body(request: web.Request, kind: type[_Read]) -> _Read:
     """The body of a call. Raises `ApiError`."""
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(BODY_SECONDS):
             raw = await request.read()
     except TimeoutError:
         raise ApiError(408, "request_timeout", "the body did not arrive in time") from None
@@ -136,8 +134,8 @@ def read(raw: bytes | str, kind: type[_Read]) -> _Read:
         raise _not_json("it is not UTF-8") from None
     except json.JSONDecodeError as exc:
         raise _not_json(f"{exc.msg} at character {exc.pos}") from None
-    except (ValueError, RecursionError) as exc:
-        raise _not_json("a name is there twice, or a part is too large or too deep") from exc
+    except (ValueError, RecursionError):
+        raise _not_json("a name is there twice, or a part is too large or too deep") from None
     if not isinstance(document, dict):
         raise invalid("this must be a JSON object")
     return _checked(document, kind)

@@ -38,7 +38,7 @@ class Socket:
             log.info("a page that takes no messages was cut off")
             self._cut()
         except ConnectionError:
-            self._cut()
+            log.debug("a page had gone before its message")
 
     async def close(self, code: WSCloseCode, reason: str) -> None:
         """Say goodbye, and wait no more than a second for the answer."""

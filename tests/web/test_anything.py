@@ -18,7 +18,10 @@ from forwarder.worker.service import Service
 from tests.web.fakes import AS_ALICE, FakeService
 
 QUICK = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 NAMES = ["amountSat", "description", "externalId", "expiresInSeconds", "source", "type", "token"]

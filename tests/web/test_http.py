@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 from yarl import URL
 
-from forwarder.web import requests
+from forwarder.web import requests, traffic
 from forwarder.web.server import Server
 from tests.web.fakes import AS_ALICE, FakeService
 
@@ -116,12 +116,39 @@ async def test_what_is_hardly_http_is_refused_without_telling_versions(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     url = URL(server.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(START + b"Content-Length: 20\r\n\r\n{")
     assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
     writer.close()
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_no_trouble(
+    client: ClientSession, server: Server, service: FakeService
+) -> None:
+    url = URL(server.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(START + b"Expect: 100-continue\r\nContent-Length: 20\r\n\r\n{")
+    assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    with capture_logs() as logged:
+        writer.close()
+        while not any(line["route"] == "/api/invoice" for line in logged):
+            await client.get("/livez")
+    assert {line["log_level"] for line in logged} == {"debug"}
+    assert service.sales.invoices == []
+
+
+async def test_a_mistake_outside_the_handlers_is_answered_in_the_same_form(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "_route", None)
+    with capture_logs() as logged:
+        answer = await client.get("/livez")
+    assert answer.status == 500
+    assert (await answer.json())["error"]["code"] == "internal_error"
+    assert answer.headers["Server"] == "blink-pos-forwarder"
+    assert [type(line["exc_info"]) for line in logged] == [TypeError]
 
 
 async def test_a_call_is_logged_by_its_route_and_without_its_secrets(

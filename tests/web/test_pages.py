@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 from yarl import URL
 
 from forwarder.model import message
@@ -57,6 +58,11 @@ class Page:
         assert frame["type"] == "error"
         assert frame["message"]
         return str(frame["code"])
+
+
+async def connected(client: ClientSession) -> int:
+    health = await (await client.get("/health")).json()
+    return int(health["websocket"]["clients"])
 
 
 def identified(invoice: Invoice) -> Frame:
@@ -291,14 +297,19 @@ async def test_nothing_is_compressed(client: ClientSession) -> None:
 
 
 async def test_a_page_that_goes_is_forgotten(
-    client: ClientSession, service: FakeService, invoice: Invoice
+    client: ClientSession,
+    service: FakeService,
+    invoice: Invoice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    forgotten: list[object] = []
+    monkeypatch.setattr(service.notifier, "leave", forgotten.append)
     async with client.ws_connect("/ws") as ws:
         page = Page(service, ws)
         await page.hears()
         await page.identify(invoice)
-    await service.happen(paid(invoice))
-    assert (await (await client.get("/health")).json())["websocket"]["clients"] == 0
+    assert await connected(client) == 0
+    assert len(forgotten) == 1
 
 
 async def test_a_silent_client_is_closed_and_forgotten(
@@ -309,10 +320,11 @@ async def test_a_silent_client_is_closed_and_forgotten(
         kinds = [(await ws.receive(timeout=5)).type for _ in range(3)]
     assert kinds[:2] == [WSMsgType.TEXT, WSMsgType.PING]
     assert kinds[2] in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR)
-    assert (await (await client.get("/health")).json())["websocket"]["clients"] == 0
+    assert await connected(client) == 0
 
 
 async def test_a_client_that_takes_nothing_is_cut_off_and_holds_nobody_up(
+    client: ClientSession,
     server: Server,
     service: FakeService,
     invoice: Invoice,
@@ -321,21 +333,18 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(sockets, "SEND_SECONDS", 0.1)
     await page.identify(invoice)
-    reader, writer = await _deaf_page(URL(server.url), service, invoice)
+    writer = await _deaf_page(URL(server.url), service, invoice)
     big = "x" * 500_000
     sent = 0
-    while len(service.notifier._pages[invoice.id]) > 1:
+    while await connected(client) > 1:
         async with asyncio.timeout(5):
             await service.happen(Message(f"id-{sent}", invoice.id, {"type": "note", "text": big}))
         assert (await page.hears())["text"] == big
         sent += 1
     writer.close()
-    assert reader is not None
 
 
-async def _deaf_page(
-    url: URL, service: FakeService, invoice: Invoice
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _deaf_page(url: URL, service: FakeService, invoice: Invoice) -> asyncio.StreamWriter:
     """A page that identifies its invoice and then reads no more."""
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -351,10 +360,52 @@ async def _deaf_page(
     text = json.dumps(said).encode()
     writer.write(b"\x81\xfe" + len(text).to_bytes(2, "big") + b"\0\0\0\0" + text)
     await reader.readuntil(b"identified")
-    return reader, writer
+    return writer
 
 
 async def test_what_is_no_websocket_is_told_so(client: ClientSession) -> None:
     answer = await client.get("/ws")
     assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
     assert (await answer.json())["error"]["code"] == "upgrade_required"
+
+
+async def test_a_mistake_of_ours_is_logged_and_told_as_such(page: Page, invoice: Invoice) -> None:
+    page.service.sales.failure = KeyError("the mistake")
+    with capture_logs() as logged:
+        await page.say(invoice)
+        assert (await page.hears())["code"] == "internal_error"
+    assert [line["exc_info"] for line in logged] == [page.service.sales.failure]
+
+
+async def test_a_mistake_beyond_a_message_closes_the_socket(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError("the mistake")
+
+    monkeypatch.setattr(pages.ConnectedPage, "listen", fail)
+    with capture_logs() as logged:
+        async with client.ws_connect("/ws") as ws:
+            closing = await ws.receive(timeout=5)
+    assert (closing.type, closing.data) == (WSMsgType.CLOSE, 1011)
+    assert [line["log_level"] for line in logged if "exc_info" in line] == ["error"]
+    assert await connected(client) == 0
+
+
+async def test_a_page_that_goes_without_a_word_troubles_nobody(
+    client: ClientSession, service: FakeService, invoice: Invoice
+) -> None:
+    service.sales.may_read.clear()
+    with capture_logs() as logged:
+        ws = await client.ws_connect("/ws")
+        page = Page(service, ws)
+        await page.hears()
+        await page.say(invoice)
+        await service.sales.reading.wait()
+        transport = ws.get_extra_info("socket")
+        transport.shutdown(socket.SHUT_RDWR)
+        await ws.close()
+        service.sales.may_read.set()
+        while await connected(client):
+            await service.happen(paid(invoice))
+    assert {line["log_level"] for line in logged} == {"debug"}

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, WSMsgType
+from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from forwarder.web.app import make_app
+from forwarder.web.keys import SOCKETS
 from forwarder.web.server import Server, tls_context
 from forwarder.worker.service import Service
 from tests.web.fakes import AS_ALICE, FakeService
@@ -51,6 +54,13 @@ async def test_stopping_does_not_wait_for_a_client_that_says_no_goodbye(
             begun = time.monotonic()
         assert time.monotonic() - begun < 1
         await page.close()
+
+
+async def test_no_page_gets_in_while_stopping(service: FakeService) -> None:
+    app = make_app(cast(Service, service))
+    async with TestClient(TestServer(app)) as client:
+        app[SOCKETS].is_closing = True
+        assert (await client.get("/ws")).status == 503
 
 
 async def test_stopping_lets_a_call_that_is_under_way_end(service: FakeService) -> None:
