@@ -7,9 +7,10 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import structlog
@@ -20,8 +21,10 @@ from rich.table import Table
 
 from forwarder import __version__, demo, logs
 from forwarder.blink.errors import BlinkError
+from forwarder.model.forward import Forward
 from forwarder.model.merchant import Merchant, is_name
-from forwarder.model.units import WalletId
+from forwarder.model.report import Report
+from forwarder.model.units import PaymentHash, WalletId
 from forwarder.sandbox import Sandbox
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import merchants
@@ -30,6 +33,7 @@ from forwarder.store.merchants import TokenTaken
 from forwarder.web.server import Server
 from forwarder.worker import doctor as examination
 from forwarder.worker.clock import utc_now
+from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.enrolment import enrol
 from forwarder.worker.service import Service
 
@@ -48,6 +52,9 @@ db_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(merchants_app, name="merchants")
 app.add_typer(db_app, name="db")
 
+ACTOR = "operator, by command"
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Result = TypeVar("Result")
 
@@ -250,7 +257,75 @@ def upgrade_database() -> None:
     typer.echo("the database is up to date")
 
 
+@app.command()
+def replay(
+    payment_hash: Annotated[str | None, typer.Argument(help="The payment to try again.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is held.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Try again, now, what is held or waits. Safe to press twice."""
+    if everything is (payment_hash is not None):
+        raise typer.BadParameter("give either a payment hash or --all")
+
+    async def press(service: Service) -> list[Forward]:
+        if payment_hash is None:
+            return await service.desk.replay_all(ACTOR, dry_run=dry_run)
+        return await service.desk.replay(PaymentHash(payment_hash), ACTOR, dry_run=dry_run)
+
+    _print_forwards(_with_service(press), as_json)
+
+
+@app.command()
+def resolve(
+    payment_hash: Annotated[str, typer.Argument(help="The payment that a person has settled.")],
+    note: Annotated[str, typer.Option(help="How it was settled; goes into the journal.")],
+    as_json: Json = False,
+) -> None:
+    """Keep that what is held of a payment was settled by hand."""
+    if not note.strip():
+        raise typer.BadParameter("say how it was settled", param_hint="--note")
+
+    async def settle(service: Service) -> list[Forward]:
+        return await service.desk.resolve(PaymentHash(payment_hash), note, ACTOR)
+
+    _print_forwards(_with_service(settle), as_json)
+
+
+@app.command()
+def reconcile(
+    since: Annotated[
+        datetime | None, typer.Option(help="From this time on, UTC; by default since the last run.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Compare Blink's own ledger with ours, and take in what was missed."""
+    start = None if since is None else since.replace(tzinfo=UTC)
+
+    async def audit(service: Service) -> Report:
+        return await service.reconciler.reconcile(start, dry_run=dry_run)
+
+    _print_report(_with_service(audit), as_json)
+
+
+@app.command()
+def recover(as_json: Json = False) -> None:
+    """Rebuild a lost or older database from all that Blink has ever booked."""
+    _print_report(_with_service(lambda service: service.reconciler.recover()), as_json)
+
+
 # What the commands share
+
+
+def _with_service(work: Callable[[Service], Awaitable[Result]]) -> Result:
+    """Run a command's work with the service at rest."""
+
+    async def wire(settings: Settings, database: Database) -> Result:
+        async with Service.wired(settings, database) as service:
+            return await work(service)
+
+    return _with_database(wire)
 
 
 def _with_database(work: Callable[[Settings, Database], Awaitable[Result]]) -> Result:
@@ -264,18 +339,8 @@ def _with_database(work: Callable[[Settings, Database], Awaitable[Result]]) -> R
 async def _work(
     settings: Settings, work: Callable[[Settings, Database], Awaitable[Result]]
 ) -> Result:
-    async with _database(settings) as database:
+    async with Database.open(settings.database_url) as database:
         return await work(settings, database)
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
-    try:
-        await database.upgrade()
-        yield database
-    finally:
-        await database.close()
 
 
 @contextmanager
@@ -287,6 +352,10 @@ def _explained() -> Iterator[None]:
         _fail(str(exc), BAD_USAGE)
     except TokenTaken:
         _fail("another merchant has this POS token; nothing was changed", WRONG)
+    except NoSuchPayment:
+        _fail("there is no payment of this hash", WRONG)
+    except NothingHeld:
+        _fail("nothing of this payment is held, so there is nothing to settle by hand", WRONG)
     except (DatabaseError, BlinkError, OSError) as exc:
         _fail(str(exc), WRONG)
 
@@ -310,3 +379,24 @@ def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def _print_forwards(moved: list[Forward], as_json: bool) -> None:
+    rows = [(f.payment_hash, str(f.amount), f.state.value, f.held_reason or "") for f in moved]
+    heads = ("payment", "sat", "was", "because")
+    if as_json:
+        typer.echo(json.dumps([dict(zip(heads, row, strict=True)) for row in rows]))
+    elif rows:
+        _print_table(heads, rows)
+    else:
+        typer.echo("nothing to do")
+
+
+def _print_report(report: Report, as_json: bool) -> None:
+    found = asdict(report)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        counted = [(k, str(len(v) if isinstance(v, list) else v)) for k, v in found.items()]
+        _print_table(("finding", ""), counted)
+    raise typer.Exit(0 if report.drift_sats == 0 else WRONG)

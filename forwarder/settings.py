@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     allowed_origins: Origins = ()
 
     invoice_expiry_seconds: Seconds = 900
+    reconcile_interval_seconds: Seconds = 300
     subscription_linger_seconds: Annotated[int, Field(ge=0, le=3_600)] = 0
     retry_max_seconds: Annotated[int, Field(ge=1, le=3_600)] = 60
     ws_require_token: bool = True

@@ -33,7 +33,7 @@ class Operation(GraphQLRequest):
 
 _ENTRY = """
   id direction status settlementAmount settlementCurrency externalId
-  initiationVia { __typename ... on InitiationViaLn { paymentHash } }
+  initiationVia { __typename ... on InitiationViaLn { paymentHash paymentRequest } }
 """
 
 CREATE_INVOICE: Final = Operation("""

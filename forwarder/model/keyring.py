@@ -10,6 +10,7 @@ import base64
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,6 +18,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from forwarder.model.units import PaymentHash
+
+FORWARD: Final = "fwd-"
+"""How the name of every forwarder's payout invoice begins."""
 
 _KEY_BYTES = 32
 _NAME_HEX = 40  # 160 bits: no two names ever meet, and Blink takes externalIds of 100 characters
@@ -39,19 +43,28 @@ class Keyring:
 
     def sale_name(self, merchant: str, external_id: str, attempt: int) -> str:
         """The externalId at Blink of a customer's invoice: shows whose sale it is to us alone."""
-        merchant_part = self._name("merchant", merchant)[:16]
-        sale_part = self._name("sale", f"{merchant}\n{external_id}\n{attempt}")
-        return f"pos-{merchant_part}-{sale_part}"
+        sale = self._names("sale", f"{merchant}\n{external_id}\n{attempt}")[0]
+        return self.merchant_marks(merchant)[0] + sale
+
+    def merchant_marks(self, merchant: str) -> tuple[str, ...]:
+        """How the names of a merchant's sales begin, by each key: newest first."""
+        return tuple(f"pos-{name[:16]}-" for name in self._names("merchant", merchant))
 
     def forward_name(self, payment_hash: PaymentHash, position: int, attempt: int) -> str:
         """The externalId at Blink of a payout invoice.
 
         Blink refuses a second invoice of the same name, and shows the name on our debit too.
         """
-        return f"fwd-{self._name('forward', payment_hash)}-{position}-{attempt}"
+        return f"{self.forward_stems(payment_hash, position)[0]}{attempt}"
 
-    def _name(self, purpose: str, text: str) -> str:
-        return hmac.digest(self.keys(purpose)[0], text.encode(), "sha256").hex()[:_NAME_HEX]
+    def forward_stems(self, payment_hash: PaymentHash, position: int) -> tuple[str, ...]:
+        """A payout invoice's name without its attempt, by each key: newest first."""
+        names = self._names("forward", payment_hash)
+        return tuple(f"{FORWARD}{name}-{position}-" for name in names)
+
+    def _names(self, purpose: str, text: str) -> list[str]:
+        digests = (hmac.digest(key, text.encode(), "sha256") for key in self.keys(purpose))
+        return [digest.hex()[:_NAME_HEX] for digest in digests]
 
 
 def _derive(secret: str, purpose: str) -> bytes:

@@ -28,7 +28,10 @@ class EntryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send."""
+    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send.
+
+    `payment_request` is empty where Blink does not show it.
+    """
 
     id: str
     direction: Direction
@@ -37,6 +40,7 @@ class Entry:
     payment_hash: PaymentHash | None
     external_id: str | None
     created_at: datetime
+    payment_request: str = ""
 
     def receipt(self) -> Receipt | None:
         """The receipt that this entry is, or None for anything but settled Lightning income."""

@@ -14,6 +14,7 @@ class Source(StrEnum):
 
     SUBSCRIPTION = "subscription"
     CATCH_UP = "catch_up"
+    RECONCILIATION = "reconciliation"
 
 
 @dataclass(frozen=True, slots=True)

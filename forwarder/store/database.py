@@ -44,6 +44,17 @@ class Database:
         else:
             self._writer = self._reader = create_async_engine(self._url, pool_size=10)
 
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator[Database]:
+        """A database, brought up to date, until the end of the block. Raises `DatabaseError`."""
+        database = cls(url)
+        try:
+            await database.upgrade()
+            yield database
+        finally:
+            await database.close()
+
     async def close(self) -> None:
         """Give every connection back."""
         await self._writer.dispose()

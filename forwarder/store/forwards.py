@@ -6,12 +6,26 @@ its lease, or looks at an old state, gets `LostClaim` and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, and_, case, exists, func, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
+from forwarder.model.ledger import Entry
 from forwarder.model.payment import Payment, Share
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import PaymentHash
@@ -220,6 +234,62 @@ async def postponed(
     await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": due_at, "owner": None})
 
 
+async def replayed(tx: Transaction, forward: Forward, actor: str, now: datetime) -> bool:
+    """Make a forward due now; false if it is at its end, or somebody works on it."""
+    if not await _unattended(tx, forward, now, {"due_at": now, "tries": 0}):
+        return False
+    detail = {"position": forward.position, "state": forward.state}
+    await journal.write(tx, forward.payment_hash, Step(now, "replayed", actor, detail))
+    return True
+
+
+async def resolved(tx: Transaction, forward: Forward, note: str, actor: str, now: datetime) -> bool:
+    """`held` -> `resolved`: final; false if it is no longer held."""
+    values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
+    if not await _unattended(tx, forward, now, values):
+        return False
+    detail = {"position": forward.position, "note": note, "reason": forward.held_reason}
+    await journal.write(tx, forward.payment_hash, Step(now, "resolved", actor, detail))
+    return True
+
+
+async def all_held(tx: Transaction) -> list[Forward]:
+    """Everything that is held, oldest first."""
+    query = select(forwards).where(forwards.c.state == ForwardState.HELD)
+    return [_forward(row) for row in await tx.execute(query.order_by(forwards.c.id))]
+
+
+async def found_paid(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
+    """Keep a SEND that Blink has and nobody here has seen settle; false while it is worked on."""
+    values = {
+        "state": ForwardState.FORWARDED,
+        "transaction_id": entry.id,
+        "external_id": entry.external_id or forward.external_id,
+        "payout_hash": entry.payment_hash,
+        "held_reason": None,
+        "owner": None,
+        "due_at": None,
+    }
+    if not await _unattended(tx, forward, now, values):
+        return False
+    detail = {"position": forward.position, "transactionId": entry.id, "amountSat": -entry.amount}
+    step = Step(now, "forwarded", "reconciliation", detail)
+    await journal.write(tx, forward.payment_hash, step)
+    return True
+
+
+async def paying(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Forward]:
+    """The forwards whose payout invoices have these payment hashes."""
+    query = select(forwards).where(forwards.c.payout_hash.in_(hashes))
+    return {row.payout_hash: _forward(row) for row in await tx.execute(query)}
+
+
+async def named(tx: Transaction, names: Collection[str]) -> dict[str, Forward]:
+    """The forwards whose payout invoices have these names at Blink."""
+    query = select(forwards).where(forwards.c.external_id.in_(names))
+    return {row.external_id: _forward(row) for row in await tx.execute(query)}
+
+
 async def is_payout(tx: Transaction, payment_hash: PaymentHash) -> bool:
     """Whether this is the hash of a payout invoice of ours: its receipt is a refund, no income."""
     found = exists().where(forwards.c.payout_hash == payment_hash)
@@ -285,6 +355,20 @@ async def _set(tx: Transaction, forward: Forward, lease: Lease, values: Values) 
     if row is None:
         raise LostClaim
     return _forward(row)
+
+
+async def _unattended(tx: Transaction, forward: Forward, now: datetime, values: Values) -> bool:
+    """Compare and set for who holds no lease: only what nobody works on, and in the same state."""
+    statement = (
+        update(forwards)
+        .where(
+            forwards.c.id == forward.id,
+            forwards.c.state == forward.state,
+            or_(forwards.c.owner.is_(None), forwards.c.due_at <= now),
+        )
+        .values(values)
+    )
+    return (await tx.execute(statement)).rowcount == 1
 
 
 async def _write(

@@ -30,7 +30,12 @@ class Pending:
 
 
 async def keep(
-    tx: Transaction, merchant_id: int, order: Order, issued: Issued, now: datetime
+    tx: Transaction,
+    merchant_id: int,
+    order: Order,
+    issued: Issued,
+    now: datetime,
+    actor: str = "pos",
 ) -> Invoice | None:
     """Keep a new invoice as `pending`; None if the order already has one."""
     values: dict[str, object] = {
@@ -48,7 +53,7 @@ async def keep(
     }
     if not await insert_new(tx, invoices, values):
         return None
-    step = Step(now, "invoice made", "pos", {"amountSat": order.amount})
+    step = Step(now, "invoice kept", actor, {"amountSat": order.amount})
     await journal.write(tx, issued.payment_hash, step)
     return await by_hash(tx, issued.payment_hash)
 

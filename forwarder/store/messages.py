@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from forwarder.model.message import Message
 from forwarder.store.database import Transaction
@@ -23,6 +23,17 @@ async def of_invoice(tx: Transaction, invoice_id: int) -> list[Message]:
     """Everything that was told about an invoice, oldest first."""
     query = select(messages).where(messages.c.invoice_id == invoice_id).order_by(messages.c.seq)
     return [_message(row) for row in await tx.execute(query)]
+
+
+async def last_seq(tx: Transaction) -> int:
+    """The number of the newest message."""
+    return int((await tx.execute(select(func.coalesce(func.max(messages.c.seq), 0)))).scalar_one())
+
+
+async def since(tx: Transaction, seq: int) -> list[tuple[int, Message]]:
+    """The messages after a number, oldest first, each with its own."""
+    query = select(messages).where(messages.c.seq > seq).order_by(messages.c.seq)
+    return [(row.seq, _message(row)) for row in await tx.execute(query)]
 
 
 def _message(row: Row[tuple[object, ...]]) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from forwarder.model.payment import Payment, Receipt, Source
 from forwarder.model.units import PaymentHash
@@ -53,8 +53,22 @@ async def find(tx: Transaction, payment_hash: PaymentHash) -> Payment | None:
     """The payment of that hash."""
     query = select(payments).where(payments.c.payment_hash == payment_hash)
     row = (await tx.execute(query)).first()
-    if row is None:
-        return None
+    return None if row is None else _payment(row)
+
+
+async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Payment]:
+    """The payments of these hashes that are kept."""
+    query = select(payments).where(payments.c.payment_hash.in_(hashes))
+    return {row.payment_hash: _payment(row) for row in await tx.execute(query)}
+
+
+async def known(tx: Transaction, hashes: Collection[PaymentHash]) -> set[PaymentHash]:
+    """Which of these payments are kept already."""
+    query = select(payments.c.payment_hash).where(payments.c.payment_hash.in_(hashes))
+    return set((await tx.execute(query)).scalars())
+
+
+def _payment(row: Row[tuple[object, ...]]) -> Payment:
     kept = row._mapping
     return Payment(
         payment_hash=kept["payment_hash"],
@@ -64,9 +78,3 @@ async def find(tx: Transaction, payment_hash: PaymentHash) -> Payment | None:
         source=Source(kept["source"]),
         seen_at=kept["seen_at"],
     )
-
-
-async def known(tx: Transaction, hashes: Collection[PaymentHash]) -> set[PaymentHash]:
-    """Which of these payments are kept already."""
-    query = select(payments.c.payment_hash).where(payments.c.payment_hash.in_(hashes))
-    return set((await tx.execute(query)).scalars())

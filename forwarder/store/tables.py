@@ -160,6 +160,25 @@ Index(
     postgresql_where=forwards.c.due_at.is_not(None),
 )
 
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("transaction_id", String(64), primary_key=True),
+    Column("forward_id", Id, ForeignKey("forwards.id"), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# One row: how far Blink's ledger was read, by Blink's clock, and what the last run found, by ours.
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("read_until", UtcDateTime),
+    Column("last_run_at", UtcDateTime, nullable=False),
+    Column("drift_sats", BigInteger, nullable=False),
+)
+
 journal = Table(
     "journal",
     metadata,

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from forwarder.web import errors, health, invoices, origins, pages, qr, replies, status, traffic
+from forwarder.web import (
+    desk,
+    errors,
+    health,
+    invoices,
+    origins,
+    pages,
+    qr,
+    replies,
+    status,
+    traffic,
+)
 from forwarder.web.keys import SERVICE, SOCKETS
 from forwarder.web.sockets import Sockets
 
@@ -22,6 +33,9 @@ ROUTES: Final = (
     web.delete("/api/invoice/{external_id}", invoices.cancel),
     web.get("/api/invoice/{external_id}/qr.svg", qr.show),
     web.get("/api/status", status.show),
+    web.post("/api/payments/{payment_hash}/replay", desk.replay),
+    web.post("/api/payments/{payment_hash}/resolve", desk.resolve),
+    web.post("/api/reconcile", desk.reconcile),
     web.get("/ws", pages.connect, allow_head=False),
     web.get("/health", health.health),
     web.get("/livez", health.alive),

@@ -18,6 +18,7 @@ from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.refusal import THROTTLED, Refusal
 from forwarder.store.orders import OrderConflict
 from forwarder.web.replies import Body, answer
+from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.sales import AlreadyPaid
 
 log = structlog.get_logger(__name__)
@@ -108,6 +109,11 @@ def _translate(exc: Exception) -> ApiError:
             return ApiError(409, "external_id_conflict", message)
         case AlreadyPaid():
             return ApiError(409, "already_paid", "this invoice was paid")
+        case NoSuchPayment():
+            return ApiError(404, "not_found", "there is no payment of this hash")
+        case NothingHeld():
+            message = "nothing of this payment is held, so there is nothing to settle by hand"
+            return ApiError(409, "nothing_held", message)
         case Refused(refusal=refusal):
             return _from_refusal(refusal)
         case BlinkError():

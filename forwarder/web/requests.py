@@ -47,6 +47,10 @@ def _external_id(text: str) -> str:
 def _description(text: str) -> str:
     if len(text.encode()) > MAX_MEMO_BYTES:
         raise ValueError(f"must be at most {MAX_MEMO_BYTES} bytes of UTF-8")
+    return _plain_text(text)
+
+
+def _plain_text(text: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in set(text) - {"\n", "\t"}):
         raise ValueError("must not have control characters")
     return text
@@ -92,6 +96,12 @@ class Listing(_Sent):
 
     since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(None, alias="from")
     limit: Annotated[int, BeforeValidator(_count), Field(ge=1, le=MAX_LISTED)] = 20
+
+
+class Resolution(_Sent):
+    """The body of `POST /api/payments/{paymentHash}/resolve`."""
+
+    note: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text)]
 
 
 class Identify(_Sent):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -10,6 +11,7 @@ from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import Keyring
 from forwarder.model.message import Message
 from forwarder.model.payment import Payment, Receipt, Source, shares_of
+from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, invoices, payments
 from forwarder.store.database import Database, Transaction
 from forwarder.worker.bell import Bell
@@ -17,6 +19,11 @@ from forwarder.worker.clock import Clock
 from forwarder.worker.notifier import Notifier
 
 log = structlog.get_logger(__name__)
+
+Names = Mapping[tuple[PaymentHash, int], str]
+"""The name at Blink of a payment's payout, by position."""
+
+NO_NAMES: Final[Names] = {}
 
 
 class Intake:
@@ -38,16 +45,23 @@ class Intake:
         self._watcher = watcher
         self._clock = clock
 
-    async def take(self, receipts: Sequence[Receipt], source: Source) -> None:
-        """Keep the receipts that are new, and tell the pages of those that belong to an invoice."""
+    async def take(
+        self, receipts: Sequence[Receipt], source: Source, names: Names = NO_NAMES
+    ) -> None:
+        """Keep the receipts that are new, and tell the pages of those that belong to an invoice.
+
+        `names` are the names that payouts of these payments already have at Blink.
+        """
         fresh = await self._unknown(receipts)
         if not fresh:
             return
         async with self._database.transaction() as tx:
-            told = [await self._record(tx, receipt, source) for receipt in fresh]
+            told = [await self._record(tx, receipt, source, names) for receipt in fresh]
         await self.announce(message for message in told if message is not None)
 
-    async def match(self, tx: Transaction, invoice: Invoice) -> Message | None:
+    async def match(
+        self, tx: Transaction, invoice: Invoice, names: Names = NO_NAMES
+    ) -> Message | None:
         """Tie a payment that came before its invoice was kept to it.
 
         A customer can pay, and Blink can say so, before the call that made the invoice is answered.
@@ -55,7 +69,7 @@ class Intake:
         payment = await payments.find(tx, invoice.payment_hash)
         if payment is None or not await payments.match(tx, payment, invoice.id, self._clock()):
             return None
-        return await self._settle(tx, invoice, payment)
+        return await self._settle(tx, invoice, payment, names)
 
     async def announce(self, messages: Iterable[Message]) -> None:
         """Tell the pages first, and wake the payout only then: `paid` waits for no forwarding."""
@@ -69,7 +83,9 @@ class Intake:
             known = await payments.known(tx, [receipt.payment_hash for receipt in receipts])
         return [receipt for receipt in receipts if receipt.payment_hash not in known]
 
-    async def _record(self, tx: Transaction, receipt: Receipt, source: Source) -> Message | None:
+    async def _record(
+        self, tx: Transaction, receipt: Receipt, source: Source, names: Names
+    ) -> Message | None:
         if await forwards.is_payout(tx, receipt.payment_hash):
             log.warning("a refund of a payout was seen", payment_hash=receipt.payment_hash)
             return None
@@ -81,11 +97,14 @@ class Intake:
         log.info("payment received", payment_hash=receipt.payment_hash, sats=receipt.amount)
         if invoice is None or payment is None:
             return None
-        return await self._settle(tx, invoice, payment)
+        return await self._settle(tx, invoice, payment, names)
 
-    async def _settle(self, tx: Transaction, invoice: Invoice, payment: Payment) -> Message | None:
+    async def _settle(
+        self, tx: Transaction, invoice: Invoice, payment: Payment, names: Names
+    ) -> Message | None:
         now = self._clock()
         for share in shares_of(payment.received, invoice.merchant_id):
             name = self._keyring.forward_name(payment.payment_hash, share.position, attempt=1)
+            name = names.get((payment.payment_hash, share.position), name)
             await forwards.add(tx, payment, share, name, now)
         return await invoices.pay(tx, invoice, payment.received, now)

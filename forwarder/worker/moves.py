@@ -124,17 +124,19 @@ class Moves:
         log.info("forwarded", transaction_id=transaction_id, sats=forward.amount)
         async with self._database.transaction() as tx:
             await forwards.forwarded(tx, forward, transaction_id, self.lease())
-            told = await self._complete(tx, forward)
+            told = await complete(tx, forward, self._clock())
         await self._notifier.deliver(told)
         return None
-
-    async def _complete(self, tx: Transaction, forward: Forward) -> list[Message]:
-        payment = await payments.find(tx, forward.payment_hash)
-        sale = await invoices.by_hash(tx, forward.payment_hash)
-        if payment is None or sale is None or not await forwards.all_settled(tx, payment):
-            return []
-        return [await invoices.complete(tx, sale, payment.received, self._clock())]
 
     def _next_try(self, forward: Forward) -> datetime:
         seconds = seconds_before(forward.tries + 1, self._backoff)
         return self._clock() + timedelta(seconds=seconds)
+
+
+async def complete(tx: Transaction, forward: Forward, now: datetime) -> list[Message]:
+    """Keep that a sale is at its end, if this was the last forward of its payment."""
+    payment = await payments.find(tx, forward.payment_hash)
+    sale = await invoices.by_hash(tx, forward.payment_hash)
+    if payment is None or sale is None or not await forwards.all_settled(tx, payment):
+        return []
+    return [await invoices.complete(tx, sale, payment.received, now)]

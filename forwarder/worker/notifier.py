@@ -28,6 +28,11 @@ class Notifier:
     def __init__(self) -> None:
         self._pages: defaultdict[int, set[Page]] = defaultdict(set)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no page waits for anything."""
+        return not self._pages
+
     def join(self, invoice_id: int, page: Page) -> None:
         """From now on the page is told what happens to this invoice."""
         self._pages[invoice_id].add(page)

@@ -15,13 +15,14 @@ from forwarder import __version__
 from forwarder.model.keyring import Keyring
 from forwarder.model.units import WalletId, iso
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import figures, forwards, merchants
+from forwarder.store import figures, forwards, merchants, reconciliation
 from forwarder.store.database import Database
 from forwarder.store.vault import Vault
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock, utc_now
+from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.handshakes import Handshakes
@@ -30,10 +31,12 @@ from forwarder.worker.invoicing import Invoicing
 from forwarder.worker.moves import Moves
 from forwarder.worker.notifier import Notifier
 from forwarder.worker.payout import Payout
+from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
+from forwarder.worker.tail import Tail
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -80,41 +83,57 @@ class Service:
             Invoicing(accounts, moves, clock), Sending(accounts, moves, clock), moves
         )
         self._payout = Payout(database, forwarding, moves, payout_bell)
+        self.desk = Desk(database, self.notifier, payout_bell, clock)
+        self._tail = Tail(database, self.notifier)
+        self.reconciler = Reconciler(
+            database,
+            accounts,
+            keyring,
+            intake,
+            self.notifier,
+            clock,
+            settings.reconcile_interval_seconds,
+        )
         self._supervisor = Supervisor()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Service]:
-        """Open what the service needs and run it until the end of the block, then drain it.
+        """Run the service until the end of the block, then drain it.
 
-        Raises `SettingsError` and `DatabaseError`.
+        Raises `SettingsError`, `DatabaseError`, and `TokenTaken`.
+        """
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(Database.open(settings.database_url))
+            if database.is_embedded:
+                stack.callback(database.only_process().release)
+            await _prepare(database, settings, clock)
+            service = await stack.enter_async_context(cls.wired(settings, database, clock))
+            service._start()
+            stack.push_async_callback(service._stop)
+            yield service
+
+    @classmethod
+    @asynccontextmanager
+    async def wired(
+        cls, settings: Settings, database: Database, clock: Clock = utc_now
+    ) -> AsyncIterator[Service]:
+        """The service at rest: for a command that does one thing beside a running one.
+
+        Raises `SettingsError`.
         """
         if settings.blinkpos_api_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
         keyring = settings.keyring()
-        async with AsyncExitStack() as stack:
-            database = Database(settings.database_url)
-            stack.push_async_callback(database.close)
-            if database.is_embedded:
-                stack.callback(database.only_process().release)
-            await database.upgrade()
-            vault = Vault(keyring)
-            await _prepare(database, vault, settings, clock)
-            accounts = await stack.enter_async_context(
-                Accounts.open(
-                    settings.blink_api_url,
-                    settings.blinkpos_api_key,
-                    WalletId(settings.blinkpos_btc_wallet_id)
-                    if settings.blinkpos_btc_wallet_id
-                    else None,
-                    database,
-                    vault,
-                )
-            )
-            service = cls(settings, keyring, database, accounts, clock)
-            service._start()
-            stack.push_async_callback(service._stop)
-            yield service
+        accounts = Accounts.open(
+            settings.blink_api_url,
+            settings.blinkpos_api_key,
+            _wallet(settings.blinkpos_btc_wallet_id),
+            database,
+            Vault(keyring),
+        )
+        async with accounts as opened:
+            yield cls(settings, keyring, database, opened, clock)
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database answers, and every task is alive."""
@@ -129,6 +148,7 @@ class Service:
         """The state of the worker, in the words of the contract."""
         async with self._database.reading() as tx:
             now = await figures.read(tx)
+            last = await reconciliation.last_run(tx)
         return {
             "version": __version__,
             "subscription": self._subscription_status(),
@@ -141,6 +161,10 @@ class Service:
                 "outstanding": now.outstanding,
             },
             "oldestOutstandingSeconds": _age(now.oldest_outstanding, self.clock()),
+            "reconciliation": {
+                "lastRunAt": None if last is None else iso(last.at),
+                "driftSats": 0 if last is None else last.drift_sats,
+            },
         }
 
     def _subscription_status(self) -> dict[str, object]:
@@ -156,8 +180,15 @@ class Service:
     def _start(self) -> None:
         self._supervisor.start("watcher", self.watcher.run)
         self._supervisor.start("expiry", self._expiry.run)
-        self._supervisor.start("payout", self._payout.run)
+        self._supervisor.start("reconciler", self.reconciler.run)
+        self._supervisor.start("payout", self._pay_once_caught_up)
+        self._supervisor.start("tail", self._tail.run)
         self._supervisor.start("accounts", self._accounts.learn)
+
+    async def _pay_once_caught_up(self) -> None:
+        """A database may be older than Blink's ledger: nothing is paid before that was read."""
+        await self.reconciler.is_caught_up.wait()
+        await self._payout.run()
 
     async def _stop(self) -> None:
         """Let the calls that are under way end; what is left is kept for the next start."""
@@ -167,8 +198,9 @@ class Service:
         log.info("stopped")
 
 
-async def _prepare(database: Database, vault: Vault, settings: Settings, clock: Clock) -> None:
+async def _prepare(database: Database, settings: Settings, clock: Clock) -> None:
     """Keep the merchant of the environment, and free what a dead process has left."""
+    vault = Vault(settings.keyring())
     async with database.transaction() as tx:
         if settings.merchant_api_key is not None and settings.pos_token is not None:
             await merchants.put(
@@ -177,13 +209,15 @@ async def _prepare(database: Database, vault: Vault, settings: Settings, clock: 
                 name=settings.merchant_name,
                 api_key=settings.merchant_api_key,
                 token=settings.pos_token,
-                wallet_id=WalletId(settings.merchant_wallet_id)
-                if settings.merchant_wallet_id
-                else None,
+                wallet_id=_wallet(settings.merchant_wallet_id),
                 now=clock(),
             )
         if database.is_embedded:
             await forwards.drop_leases(tx, clock())
+
+
+def _wallet(text: str | None) -> WalletId | None:
+    return None if text is None else WalletId(text)
 
 
 def _open_subscription(

@@ -47,6 +47,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_fingerprint", name=op.f("uq_merchants_token_fingerprint")),
     )
     op.create_table(
+        "reconciliation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("read_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("drift_sats", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation")),
+    )
+    op.create_table(
         "invoices",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -194,8 +202,23 @@ def upgrade() -> None:
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
 
+    op.create_table(
+        "refunds",
+        sa.Column("transaction_id", sa.String(length=64), nullable=False),
+        sa.Column(
+            "forward_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["forward_id"], ["forwards.id"], name=op.f("fk_refunds_forward_id")
+        ),
+        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_refunds")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("refunds")
     with op.batch_alter_table("forwards", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_forwards_due",
@@ -219,6 +242,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_invoices_merchant_id_id"))
 
     op.drop_table("invoices")
+    op.drop_table("reconciliation")
     op.drop_table("merchants")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_payment_hash_id"))

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -22,12 +23,24 @@ SECRET_KEY = "canary-secret-key-4444-0123456789abcdef"
 
 
 @dataclass
+class BlinkClock:
+    """Blink's clock, which need not agree with ours."""
+
+    off: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.off
+
+
+@dataclass
 class World:
     """Everything that a sale takes."""
 
     blink: Sandbox
     pos: Account
     merchant: Account
+    friend: Account
+    clock: BlinkClock
     forwarder: Forwarder
     till: Till
     secrets: tuple[str, ...]
@@ -82,14 +95,16 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A service that runs against a local Blink. Afterwards the ledger is judged."""
-    async with Sandbox.serve() as blink:
+    clock = BlinkClock()
+    async with Sandbox.serve(clock=clock) as blink:
         pos, merchant = blink.open_account("blinkpos", sats=FLOAT), blink.open_account("merchant")
+        friend = blink.open_account("friend", sats=FLOAT)
         keys = blink.create_key(pos), blink.create_key(merchant)
         forwarder = Forwarder(_environment(blink, *keys, tmp_path), tmp_path)
         async with aiohttp.ClientSession(forwarder.url) as session:
             secrets = (*keys, POS_TOKEN, OPERATOR_TOKEN, SECRET_KEY)
             till = Till(session, POS_TOKEN)
-            world = World(blink, pos, merchant, forwarder, till, secrets)
+            world = World(blink, pos, merchant, friend, clock, forwarder, till, secrets)
             await forwarder.start()
             yield world
         if forwarder.is_running:

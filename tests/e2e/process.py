@@ -142,12 +142,15 @@ class Till:
 
     def __init__(self, session: aiohttp.ClientSession, token: str) -> None:
         self._session = session
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
 
-    async def call(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """A call with the POS token: status and JSON."""
+    async def call(
+        self, method: str, path: str, body: object = None, token: str | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """A call with the POS token or another: status and JSON."""
         data = None if body is None else json.dumps(body)
-        async with self._session.request(method, path, data=data, headers=self._headers) as answer:
+        headers = {"Authorization": f"Bearer {token or self._token}"}
+        async with self._session.request(method, path, data=data, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def sell(self, sats: int = 1_000, **more: object) -> dict[str, Any]:

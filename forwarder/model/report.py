@@ -1,0 +1,37 @@
+"""What a reconciliation has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forwarder.model.units import PaymentHash
+
+
+@dataclass(slots=True)
+class Report:
+    """The findings of one run, by payment hash or by Blink's transaction id.
+
+    `drift_sats` is by how much Blink's ledger and ours differ after the run, in either direction.
+    """
+
+    dry_run: bool
+    entries: int = 0
+    missed: list[PaymentHash] = field(default_factory=list)
+    """Receipts that nobody had told us of; they have gone through intake."""
+    rebuilt: list[PaymentHash] = field(default_factory=list)
+    """Receipts of invoices that our database had lost; the invoices are there again."""
+    unmatched: list[PaymentHash] = field(default_factory=list)
+    """Receipts of no invoice of ours; they are kept and shown."""
+    settled: list[PaymentHash] = field(default_factory=list)
+    """Payments whose forward Blink has paid and we did not know it."""
+    refunded: list[str] = field(default_factory=list)
+    """Receipts that give back what a forward had sent."""
+    strays: list[str] = field(default_factory=list)
+    """Sends under a name of a forwarder's that no payment of ours explains."""
+    drift_sats: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing had to be changed, and nothing differs."""
+        found = (self.missed, self.rebuilt, self.settled, self.refunded, self.strays)
+        return not any(found) and self.drift_sats == 0

@@ -1,0 +1,68 @@
+"""How far Blink's ledger was read, and what was given back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+
+from forwarder.model.forward import Forward
+from forwarder.model.ledger import Entry
+from forwarder.store import journal
+from forwarder.store.database import Transaction
+from forwarder.store.journal import Step
+from forwarder.store.tables import invoices, reconciliation, refunds
+from forwarder.store.upsert import insert_new
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The last run; `read_until` is by Blink's clock."""
+
+    read_until: datetime | None
+    at: datetime
+    drift_sats: int
+
+
+async def last_run(tx: Transaction) -> LastRun | None:
+    """The last run that came to its end, if there was one."""
+    row = (await tx.execute(select(reconciliation))).first()
+    return None if row is None else LastRun(row.read_until, row.last_run_at, row.drift_sats)
+
+
+async def keep_run(tx: Transaction, run: LastRun) -> None:
+    """Keep a run as the last one."""
+    values = {"read_until": run.read_until, "last_run_at": run.at, "drift_sats": run.drift_sats}
+    if (await tx.execute(update(reconciliation).values(values))).rowcount == 0:
+        await tx.execute(insert(reconciliation).values(id=1, **values))
+
+
+async def first_sale(tx: Transaction) -> datetime | None:
+    """When the oldest invoice was made, by Blink's clock."""
+    oldest: datetime | None = (
+        await tx.execute(select(invoices.c.issued_at).order_by(invoices.c.id).limit(1))
+    ).scalar_one_or_none()
+    return oldest
+
+
+async def book_refund(tx: Transaction, entry: Entry, forward: Forward, now: datetime) -> bool:
+    """Keep that a forward's money has come back; false if that is known."""
+    values = {
+        "transaction_id": entry.id,
+        "forward_id": forward.id,
+        "amount": entry.amount,
+        "seen_at": now,
+    }
+    if not await insert_new(tx, refunds, values):
+        return False
+    detail = {"position": forward.position, "amountSat": entry.amount, "transactionId": entry.id}
+    step = Step(now, "refunded", "reconciliation", detail)
+    await journal.write(tx, forward.payment_hash, step)
+    return True
+
+
+async def refunded(tx: Transaction) -> int:
+    """All that has come back, in satoshis."""
+    total = select(func.coalesce(func.sum(refunds.c.amount), 0))
+    return int((await tx.execute(total)).scalar_one())

@@ -1,0 +1,235 @@
+"""Compares Blink's entries with what is kept, and mends what is kept.
+
+One audit is one run over some pages of entries: first all receipts, then all sends, for a send can
+only be understood when its payment is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from forwarder.model import bolt11
+from forwarder.model.bolt11 import Bolt11Error
+from forwarder.model.forward import Forward, ForwardState
+from forwarder.model.invoice import Issued, Order
+from forwarder.model.keyring import FORWARD, Keyring
+from forwarder.model.ledger import Direction, Entry, EntryStatus
+from forwarder.model.merchant import Merchant
+from forwarder.model.payment import Source
+from forwarder.model.report import Report
+from forwarder.model.units import PaymentHash, Sats
+from forwarder.store import forwards, invoices, merchants, payments, reconciliation
+from forwarder.store.database import Database
+from forwarder.worker.clock import Clock
+from forwarder.worker.intake import Intake
+from forwarder.worker.moves import complete
+from forwarder.worker.notifier import Notifier
+
+log = structlog.get_logger(__name__)
+
+# The call that made an invoice may still be under way when its payment is seen.
+LOST_AFTER: Final = timedelta(minutes=5)
+
+
+class Audit:
+    """One run. With `dry_run` it reports what it would do, and changes nothing."""
+
+    def __init__(
+        self,
+        pages: Sequence[Sequence[Entry]],
+        database: Database,
+        keyring: Keyring,
+        intake: Intake,
+        notifier: Notifier,
+        clock: Clock,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._intake = intake
+        self._notifier = notifier
+        self._clock = clock
+        self._pages = pages
+        self._received: dict[str, PaymentHash] = {}
+        self._sent = {_stem(e): e.external_id for page in pages for e in page if _is_ours(e)}
+        self._names: dict[tuple[PaymentHash, int], str] = {}
+        self.report = Report(dry_run)
+
+    async def run(self) -> Report:
+        """Audit the pages, which are newest first."""
+        for page in reversed(self._pages):
+            await self._receipts(page)
+        for page in reversed(self._pages):
+            await self._sends(page)
+        return self.report
+
+    # Receipts
+
+    async def _receipts(self, page: Sequence[Entry]) -> None:
+        """Take in what nobody told us of, and book what has come back."""
+        self.report.entries += len(page)
+        income = {r.payment_hash: entry for entry in page if (r := entry.receipt()) is not None}
+        async with self._database.reading() as tx:
+            kept = await payments.among(tx, income)
+            payouts = await forwards.paying(tx, income)
+        for payment_hash, entry in income.items():
+            if payment_hash in payouts:
+                await self._refund(entry, payouts[payment_hash])
+                continue
+            self._remember(payment_hash)
+            known = kept.get(payment_hash)
+            if known is None:
+                await self._missed(entry, payment_hash)
+            else:
+                self.report.drift_sats += abs(known.received - entry.amount)
+                if known.invoice_id is None:
+                    await self._unmatched(entry, payment_hash)
+
+    def _remember(self, payment_hash: PaymentHash) -> None:
+        """What a payout of this payment is called, by any key, and whether there is one already.
+
+        A forward that is queued now takes over that name: were it to ask for another payout
+        invoice, Blink would refuse it, and the one that was paid would be found.
+        """
+        for stem in self._keyring.forward_stems(payment_hash, position=0):
+            self._received[stem] = payment_hash
+            if (name := self._sent.get(stem)) is not None:
+                self._names[payment_hash, 0] = name
+
+    async def _missed(self, entry: Entry, payment_hash: PaymentHash) -> None:
+        self.report.missed.append(payment_hash)
+        log.warning("a payment was missed", payment_hash=payment_hash, sats=entry.amount)
+        receipt = entry.receipt()
+        if receipt is None or self.report.dry_run:
+            return
+        await self._intake.take([receipt], Source.RECONCILIATION, self._names)
+        async with self._database.reading() as tx:
+            payment = await payments.find(tx, payment_hash)
+        if payment is not None and payment.invoice_id is None:
+            await self._unmatched(entry, payment_hash)
+
+    async def _unmatched(self, entry: Entry, payment_hash: PaymentHash) -> None:
+        """A payment of no invoice that we have: it may be one that our database has lost."""
+        merchant = await self._merchant_of(entry)
+        if merchant is None or entry.created_at > self._clock() - LOST_AFTER:
+            self.report.unmatched.append(payment_hash)
+            return
+        self.report.rebuilt.append(payment_hash)
+        if not self.report.dry_run:
+            await self._rebuild(entry, merchant)
+
+    async def _merchant_of(self, entry: Entry) -> Merchant | None:
+        """Whose sale it was, by the name that we gave its invoice at Blink."""
+        if entry.external_id is None or not entry.payment_request:
+            return None
+        async with self._database.reading() as tx:
+            known = await merchants.everyone(tx)
+        for merchant in known:
+            if entry.external_id.startswith(self._keyring.merchant_marks(merchant.name)):
+                return merchant
+        return None
+
+    async def _rebuild(self, entry: Entry, merchant: Merchant) -> None:
+        """Keep a lost invoice again, under its name at Blink: the till's own is not known there."""
+        try:
+            decoded = bolt11.decode(entry.payment_request)
+        except Bolt11Error as exc:
+            log.error("a lost invoice cannot be read", reason=str(exc))
+            return
+        issued = Issued(decoded.payment_hash, entry.payment_request, decoded.issued_at)
+        amount = Sats((decoded.amount_msat or entry.amount * 1000) // 1000)
+        order = Order(str(entry.external_id), amount, decoded.description or "", 1)
+        log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
+        async with self._database.transaction() as tx:
+            invoice = await invoices.keep(
+                tx, merchant.id, order, issued, self._clock(), "reconciliation"
+            )
+            told = None if invoice is None else await self._intake.match(tx, invoice, self._names)
+        await self._intake.announce([] if told is None else [told])
+
+    async def _refund(self, entry: Entry, forward: Forward) -> None:
+        if self.report.dry_run:
+            self.report.refunded.append(entry.id)
+            return
+        async with self._database.transaction() as tx:
+            if not await reconciliation.book_refund(tx, entry, forward, self._clock()):
+                return
+        self.report.refunded.append(entry.id)
+        log.error("a payout came back", payment_hash=forward.payment_hash, sats=entry.amount)
+
+    # Sends
+
+    async def _sends(self, page: Sequence[Entry]) -> None:
+        """Settle the forwards that Blink has paid, and find sends that nothing explains."""
+        paid = [entry for entry in page if _is_paid(entry)]
+        async with self._database.reading() as tx:
+            by_hash = await forwards.paying(tx, [e.payment_hash for e in paid if e.payment_hash])
+            by_name = await forwards.named(tx, [e.external_id for e in paid if e.external_id])
+        for entry in paid:
+            forward = by_hash.get(entry.payment_hash or PaymentHash(""))
+            forward = forward or by_name.get(entry.external_id or "")
+            await self._send(entry, forward or await self._by_stem(entry))
+
+    async def _by_stem(self, entry: Entry) -> Forward | None:
+        """The forward of a send that was made by a later state of our database than this one."""
+        payment_hash = self._received.get(_stem(entry))
+        if payment_hash is None:
+            return None
+        async with self._database.reading() as tx:
+            found = await forwards.of_payment(tx, payment_hash)
+        return found[0] if found else None
+
+    async def _send(self, entry: Entry, forward: Forward | None) -> None:
+        match forward:
+            case None:
+                if _is_ours(entry):
+                    self._stray(entry)
+            case Forward(state=ForwardState.FORWARDED | ForwardState.RESOLVED):
+                self._compare(entry, forward)
+            case _:
+                await self._settle(entry, forward)
+
+    def _stray(self, entry: Entry) -> None:
+        self.report.strays.append(entry.id)
+        self.report.drift_sats += -entry.amount
+        log.error("a payout at Blink belongs to no payment of ours", transaction_id=entry.id)
+
+    def _compare(self, entry: Entry, forward: Forward) -> None:
+        if forward.transaction_id == entry.id:
+            self.report.drift_sats += abs(-entry.amount - forward.amount)
+            return
+        self.report.drift_sats += -entry.amount
+        log.critical("a forward was paid twice", payment_hash=forward.payment_hash, id=entry.id)
+
+    async def _settle(self, entry: Entry, forward: Forward) -> None:
+        self.report.drift_sats += abs(-entry.amount - forward.amount)
+        if self.report.dry_run:
+            self.report.settled.append(forward.payment_hash)
+            return
+        async with self._database.transaction() as tx:
+            if not await forwards.found_paid(tx, forward, entry, self._clock()):
+                return  # it is being worked on, and will be proven by whoever does
+            told = await complete(tx, forward, self._clock())
+        self.report.settled.append(forward.payment_hash)
+        log.warning("a payout was found paid", payment_hash=forward.payment_hash)
+        await self._notifier.deliver(told)
+
+
+def _is_paid(entry: Entry) -> bool:
+    return entry.direction is Direction.SEND and entry.status is EntryStatus.SUCCESS
+
+
+def _is_ours(entry: Entry) -> bool:
+    """Whether a forwarder made the invoice that this entry has paid, this one or another."""
+    sent = entry.direction is Direction.SEND and entry.status is not EntryStatus.FAILURE
+    return sent and (entry.external_id or "").startswith(FORWARD)
+
+
+def _stem(entry: Entry) -> str:
+    """A payout's name without its attempt."""
+    return (entry.external_id or "").rpartition("-")[0] + "-"

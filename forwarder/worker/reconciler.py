@@ -1,0 +1,133 @@
+"""Reads Blink's own ledger beside ours, and mends ours where it has fallen behind.
+
+Whatever a stop, a lost event or an older database has hidden comes to light here: receipts that no
+one told us of, sends that we did not see settle, refunds. Nothing is paid before the first run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import uniform
+from typing import Final
+
+import structlog
+
+from forwarder.blink.errors import BlinkError
+from forwarder.model.keyring import Keyring
+from forwarder.model.ledger import Entry
+from forwarder.model.report import Report
+from forwarder.store import merchants, reconciliation
+from forwarder.store.database import Database
+from forwarder.store.reconciliation import LastRun
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.audit import Audit
+from forwarder.worker.clock import Clock
+from forwarder.worker.intake import Intake
+from forwarder.worker.notifier import Notifier
+
+log = structlog.get_logger(__name__)
+
+# Blink orders entries by the second and from several processes; what is read twice is known.
+OVERLAP: Final = timedelta(minutes=10)
+BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+TRY_AGAIN_SECONDS: Final = 5.0
+
+
+class Reconciler:
+    """Runs the audit: at the start, on a timer, and whenever it is asked to."""
+
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        keyring: Keyring,
+        intake: Intake,
+        notifier: Notifier,
+        clock: Clock,
+        interval_seconds: float,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._keyring = keyring
+        self._intake = intake
+        self._notifier = notifier
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._one_at_a_time = asyncio.Lock()
+        self.is_caught_up = asyncio.Event()
+        """Set once Blink's ledger was read since the last run of an earlier process."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                await self.reconcile()
+            except BlinkError as exc:
+                log.warning("Blink's ledger could not be read", reason=str(exc))
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+                continue
+            self.is_caught_up.set()
+            # A little apart from other installations, which all began at a full hour.
+            await asyncio.sleep(self._interval_seconds * uniform(0.9, 1.1))  # noqa: S311
+
+    async def reconcile(self, since: datetime | None = None, *, dry_run: bool = False) -> Report:
+        """Audit what has happened since the last run, or since a time by Blink's clock.
+
+        Costs one query for each 100 entries. Raises `BlinkError`; what was mended before stays so.
+        """
+        async with self._one_at_a_time:
+            pages = await self._read(since)
+            audit = Audit(
+                pages,
+                self._database,
+                self._keyring,
+                self._intake,
+                self._notifier,
+                self._clock,
+                dry_run=dry_run,
+            )
+            report = await audit.run()
+            if not dry_run:
+                await self._keep(pages, report)
+        return report
+
+    async def recover(self) -> Report:
+        """Audit all that Blink has ever booked: what a lost database is rebuilt from."""
+        return await self.reconcile(BEGINNING)
+
+    async def _read(self, since: datetime | None) -> list[Sequence[Entry]]:
+        since = since or await self._since()
+        pos = await self._accounts.pos()
+        pages: list[Sequence[Entry]] = []
+        async for page in pos.client.entries_since(pos.wallet_id, since or BEGINNING):
+            pages.append(page)
+            if since is None and not await self._is_ours(page):
+                break  # an account with a past of its own, and a service without one
+        return pages
+
+    async def _since(self) -> datetime | None:
+        """From when on Blink's ledger is to be read; None for a database that knows nothing."""
+        async with self._database.reading() as tx:
+            last = await reconciliation.last_run(tx)
+            if last is not None and last.read_until is not None:
+                return last.read_until - OVERLAP
+            return await reconciliation.first_sale(tx)
+
+    async def _is_ours(self, page: Sequence[Entry]) -> bool:
+        """Whether there are sales of a merchant of ours: then it is our database that was lost."""
+        async with self._database.reading() as tx:
+            known = await merchants.everyone(tx)
+        marks = tuple(m for merchant in known for m in self._keyring.merchant_marks(merchant.name))
+        return any((entry.external_id or "").startswith(marks) for entry in page)
+
+    async def _keep(self, pages: Sequence[Sequence[Entry]], report: Report) -> None:
+        newest = max((entry.created_at for page in pages for entry in page), default=None)
+        async with self._database.transaction() as tx:
+            last = await reconciliation.last_run(tx)
+            read_until = newest or (last.read_until if last else None)
+            run = LastRun(read_until, self._clock(), report.drift_sats)
+            await reconciliation.keep_run(tx, run)
+        if report.drift_sats:
+            log.error("Blink's ledger and ours differ", sats=report.drift_sats)

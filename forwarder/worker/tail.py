@@ -1,0 +1,41 @@
+"""Tells pages here what another process has kept: a second server, or a command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from forwarder.store import messages
+from forwarder.store.database import Database
+from forwarder.worker.notifier import Notifier
+
+POLL_SECONDS: Final = 0.5
+# On PostgreSQL numbers are given before they are committed, so the last ones are read again.
+OVERLAP: Final = 50
+REMEMBERED: Final = 1_000
+
+
+class Tail:
+    """Reads the kept messages as they come. A page gets each one once, whoever tells it."""
+
+    def __init__(self, database: Database, notifier: Notifier) -> None:
+        self._database = database
+        self._notifier = notifier
+        self._told: deque[str] = deque(maxlen=REMEMBERED)
+
+    async def run(self) -> None:
+        """Work until cancelled, and only while pages are connected."""
+        async with self._database.reading() as tx:
+            last = await messages.last_seq(tx)
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            async with self._database.reading() as tx:
+                if self._notifier.is_idle:
+                    last = await messages.last_seq(tx)
+                    continue
+                found = await messages.since(tx, last - OVERLAP)
+            fresh = [(seq, message) for seq, message in found if message.id not in self._told]
+            self._told.extend(message.id for _, message in fresh)
+            await self._notifier.deliver(message for _, message in fresh)
+            last = max([last, *(seq for seq, _ in fresh)])

@@ -1,0 +1,165 @@
+"""What a stop, a lost event, or an older database has hidden comes to light, and is paid once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from forwarder.sandbox import Fault
+from tests.e2e.conftest import OPERATOR_TOKEN, World
+
+
+async def command(world: World, *words: str) -> tuple[int, str]:
+    """Run a command on the service's own database, and return its status and output."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "forwarder",
+        *words,
+        cwd=world.forwarder.folder,
+        env={**world.forwarder.environment, "LOG_LEVEL": "error"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def operate(world: World, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+    """A call of the operator's."""
+    return await world.till.call("POST", path, body, token=OPERATOR_TOKEN)
+
+
+async def test_paid_after_expiry_is_found_and_forwarded(world: World) -> None:
+    await world.forwarder.stop()
+    await world.forwarder.start(RECONCILE_INTERVAL_SECONDS="1")
+    sale = await world.till.sell(description="paid late")
+    await world.till.call("DELETE", f"/api/invoice/{sale['externalId']}")
+    await world.until(lambda: world.blink.websockets == 0)
+    await world.blink.pay_from(world.friend, sale["invoice"])
+    await world.till.until(sale, "forwarded")
+    assert world.earned == 1_000
+
+
+async def test_reconciling_a_clean_ledger_costs_one_query_and_changes_nothing(
+    world: World,
+) -> None:
+    sale = await world.till.sell()
+    await world.blink.pay(sale["invoice"])
+    await world.till.until(sale, "forwarded")
+    await operate(world, "/api/reconcile")
+    before = len(world.blink.calls)
+    status, report = await operate(world, "/api/reconcile")
+    assert status == 200
+    assert (report["clean"], report["driftSats"], report["entries"]) == (True, 0, 2)
+    assert [call.operation for call in world.blink.calls[before:]] == ["me"]
+
+
+async def test_a_dry_run_tells_and_changes_nothing(world: World) -> None:
+    sale = await world.till.sell()
+    await world.forwarder.stop()
+    await world.blink.pay(sale["invoice"])
+    status, output = await command(world, "reconcile", "--dry-run", "--json")
+    assert (status, json.loads(output)["missed"]) == (0, [sale["paymentHash"]])
+    assert len(world.payouts()) == 0
+    status, output = await command(world, "reconcile", "--json")
+    assert json.loads(output)["missed"] == [sale["paymentHash"]]
+    await world.forwarder.start()
+    await world.till.until(sale, "forwarded")
+
+
+async def test_a_page_learns_what_a_command_has_found(world: World) -> None:
+    sale = await world.till.sell()
+    await world.until(lambda: world.blink.subscriptions == 1)
+    await asyncio.sleep(0.3)
+    world.blink.faults.add(Fault(operation="event", kind="drop", times=1))
+    async with world.till.page(sale) as page:
+        await world.blink.pay(sale["invoice"])
+        status, _ = await command(world, "reconcile")
+        assert status == 0
+        await page.until("payment", seconds=2)
+        await page.until("forwarded")
+
+
+async def test_a_held_forward_is_replayed_and_pressing_twice_pays_once(world: World) -> None:
+    sale = await world.till.sell()
+    world.blink.disable_receive(world.merchant)
+    await world.blink.pay(sale["invoice"])
+    await world.until(lambda: "lnInvoiceCreate" in world.operations(world.merchant))
+    await asyncio.sleep(0.3)
+    path = f"/api/payments/{sale['paymentHash']}"
+    world.blink.disable_receive(world.merchant, disabled=False)
+    answers = await asyncio.gather(*(operate(world, f"{path}/replay") for _ in range(2)))
+    assert [status for status, _ in answers] == [200, 200]
+    assert (await command(world, "replay", sale["paymentHash"]))[0] == 0
+    await world.till.until(sale, "forwarded")
+    assert world.earned == 1_000
+
+
+async def test_a_held_forward_is_settled_by_hand(world: World) -> None:
+    sale = await world.till.sell()
+    world.blink.disable_receive(world.merchant)
+    await world.blink.pay(sale["invoice"])
+    await world.until(lambda: "lnInvoiceCreate" in world.operations(world.merchant))
+    await asyncio.sleep(0.3)
+    path = f"/api/payments/{sale['paymentHash']}/resolve"
+    assert (await operate(world, path, {"note": ""}))[0] == 400
+    status, answer = await operate(world, path, {"note": "paid in cash"})
+    assert (status, len(answer["resolved"])) == (200, 1)
+    assert (await operate(world, path, {"note": "again"}))[0] == 409
+    assert (await command(world, "replay", sale["paymentHash"]))[1].strip() == "nothing to do"
+    assert world.earned == 0
+
+
+async def test_yesterdays_backup_pays_nobody_twice(world: World, tmp_path: Path) -> None:
+    paid_before = await world.till.sell(100)
+    await world.blink.pay(paid_before["invoice"])
+    await world.till.until(paid_before, "forwarded")
+    open_then = await world.till.sell(200)
+    await world.forwarder.stop()
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    for file in tmp_path.glob("forwarder.db*"):
+        shutil.copy(file, backup)
+    await world.forwarder.start()
+    await world.blink.pay(open_then["invoice"])
+    await world.till.until(open_then, "forwarded")
+    made_later = await world.till.sell(300)
+    await world.blink.pay(made_later["invoice"])
+    await world.till.until(made_later, "forwarded")
+    await world.forwarder.kill()
+    for file in tmp_path.glob("forwarder.db*"):
+        file.unlink()
+    for file in backup.iterdir():
+        shutil.copy(file, tmp_path)
+    await world.forwarder.start()
+    await world.till.until(open_then, "forwarded")
+    new = await world.till.sell(400)
+    await world.blink.pay(new["invoice"])
+    await world.till.until(new, "forwarded")
+    assert world.earned == 1_000
+    assert len(world.payouts()) == 4
+
+
+async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.off = timedelta(minutes=-10)
+    for sats in (100, 200, 300):
+        sale = await world.till.sell(sats)
+        await world.blink.pay(sale["invoice"])
+        await world.till.until(sale, "forwarded")
+    await world.forwarder.kill()
+    for file in tmp_path.glob("forwarder.db*"):
+        file.unlink()
+    await world.forwarder.start()
+    await asyncio.sleep(1)
+    assert len(world.payouts()) == 3
+    assert world.earned == 600
+    status, output = await command(world, "recover", "--json")
+    assert (status, json.loads(output)["drift_sats"]) == (0, 0)
