@@ -30,6 +30,7 @@ from forwarder.settings import Settings, SettingsError
 from forwarder.store import merchants
 from forwarder.store.database import Database, DatabaseError
 from forwarder.store.merchants import TokenTaken
+from forwarder.store.secrets import ForeignSecret
 from forwarder.web.server import Server
 from forwarder.worker import doctor as examination
 from forwarder.worker.clock import utc_now
@@ -352,6 +353,12 @@ def _explained() -> Iterator[None]:
         _fail(str(exc), BAD_USAGE)
     except TokenTaken:
         _fail("another merchant has this POS token; nothing was changed", WRONG)
+    except ForeignSecret:
+        _fail(
+            "this database was made with another FORWARDER_SECRET_KEY; set that one, after the "
+            "newest if it is being replaced. Nothing was changed",
+            BAD_USAGE,
+        )
     except NoSuchPayment:
         _fail("there is no payment of this hash", WRONG)
     except NothingHeld:

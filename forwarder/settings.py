@@ -127,4 +127,7 @@ def _kept_secret(path: Path) -> str:
     secret = secrets.token_urlsafe(48)
     with os.fdopen(descriptor, "w") as file:
         file.write(secret + "\n")
+        # A database that outlives its secret is of little use.
+        file.flush()
+        os.fsync(file.fileno())
     return secret

@@ -17,13 +17,15 @@ from pydantic import SecretStr, TypeAdapter
 from forwarder.blink import documents, replies
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import Refused, Unknown, translate
+from forwarder.blink.pace import Pace
 from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway
-from forwarder.model.refusal import Refusal
+from forwarder.model.refusal import TOO_MANY, Refusal
 from forwarder.model.units import PaymentHash, Sats, WalletId
 
 PAGE: Final = 100  # the most that Blink gives at once
+CREATIONS_A_MINUTE: Final = 59  # Blink takes 60 from an account, and then none for 300 s
 
 Shape = TypeVar("Shape")
 
@@ -49,12 +51,8 @@ _ENTRIES_OF_HASH = Call(
     (*_ACCOUNT, "walletById", "transactionsByPaymentHash"),
     TypeAdapter(list[Transaction]),
 )
-_ENTRIES = Call(
-    documents.ENTRIES, 10, (*_ACCOUNT, "transactions"), TypeAdapter(Connection[Transaction])
-)
-_INVOICES = Call(
-    documents.INVOICES, 10, (*_ACCOUNT, "invoices"), TypeAdapter(Connection[ListedInvoice])
-)
+_ENTRIES = Call(documents.ENTRIES, 10, (*_ACCOUNT, "transactions"), TypeAdapter(Connection))
+_INVOICES = Call(documents.INVOICES, 10, (*_ACCOUNT, "invoices"), TypeAdapter(Connection))
 _WALLETS = Call(documents.WALLETS, 10, (*_ACCOUNT, "wallets"), TypeAdapter(list[replies.Wallet]))
 _CREDENTIALS = Call(documents.CREDENTIALS, 10, (), TypeAdapter(replies.CredentialsReply))
 
@@ -73,6 +71,7 @@ class BlinkClient:
 
     def __init__(self, session: AsyncClientSession) -> None:
         self._session = session
+        self._creations = Pace(CREATIONS_A_MINUTE, seconds=60)
 
     @classmethod
     @asynccontextmanager
@@ -88,6 +87,8 @@ class BlinkClient:
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
     ) -> Issued:
         """Make an invoice. Blink refuses an `external_id` that the account has used before."""
+        if not self._creations.take():
+            raise Refused(Refusal(TOO_MANY, "too many invoices in a minute; none was asked for"))
         variables = {
             "walletId": wallet_id,
             "amount": amount,
@@ -133,14 +134,14 @@ class BlinkClient:
         self, wallet_id: WalletId, since: datetime
     ) -> AsyncIterator[Sequence[Entry]]:
         """The entries of a wallet from `since` on by Blink's clock, in pages, newest first."""
-        async for transactions in self._pages(_ENTRIES, wallet_id, since):
+        async for transactions in self._pages(_ENTRIES, Transaction, wallet_id, since):
             yield _entries(transactions)
 
     async def invoices_since(
         self, wallet_id: WalletId, since: datetime
     ) -> AsyncIterator[Sequence[ListedInvoice]]:
         """The invoices of a wallet from `since` on by Blink's clock, in pages, newest first."""
-        async for page in self._pages(_INVOICES, wallet_id, since):
+        async for page in self._pages(_INVOICES, ListedInvoice, wallet_id, since):
             yield page
 
     async def btc_wallet(self) -> WalletId:
@@ -161,16 +162,17 @@ class BlinkClient:
         )
 
     async def _pages(
-        self, call: Call[Connection[Node]], wallet_id: WalletId, since: datetime
+        self, call: Call[Connection], kind: type[Node], wallet_id: WalletId, since: datetime
     ) -> AsyncIterator[Sequence[Node]]:
         """One query for each page, and none beyond the page on which `since` lies."""
         after: str | None = None
         while True:
             page = await self._call(call, walletIds=[wallet_id], first=PAGE, after=after)
-            recent = [node for node in page.nodes if node.created_at >= since]
+            nodes = page.read(kind)
+            recent = [node for node in nodes if node.created_at >= since]
             yield recent
             after = page.page_info.end_cursor
-            if not page.page_info.has_next_page or len(recent) < len(page.nodes):
+            if not page.page_info.has_next_page or len(recent) < len(nodes):
                 return
 
     async def _call(self, call: Call[Shape], **variables: object) -> Shape:

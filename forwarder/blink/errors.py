@@ -20,7 +20,7 @@ from gql.transport.exceptions import (
 
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
 
-_CODE_OF_STATUS: Final = {401: KEY_REFUSED, 403: KEY_REFUSED, 429: THROTTLED}
+_CODE_OF_STATUS: Final = {401: KEY_REFUSED, 403: THROTTLED, 429: THROTTLED}
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # 409: the idempotency key was used before
 
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+import structlog
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
+from forwarder.blink.errors import Unknown
 from forwarder.model.ledger import Direction, Entry, EntryStatus, Paid, Underway
 from forwarder.model.refusal import NOT_OURS, Refusal
 from forwarder.model.units import PaymentHash
+
+log = structlog.get_logger(__name__)
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -193,22 +204,38 @@ class PageInfo(Reply):
 Node = TypeVar("Node", Transaction, ListedInvoice)
 
 
-class Edge(Reply, Generic[Node]):
-    """An edge of a connection."""
+class Edge(Reply):
+    """An edge of a connection, with its node as it came."""
 
-    node: Node
+    node: dict[str, object]
 
 
-class Connection(Reply, Generic[Node]):
+class Connection(Reply):
     """A page of a list, newest first."""
 
     page_info: PageInfo
-    edges: list[Edge[Node]] | None
+    edges: list[Edge] | None
 
-    @property
-    def nodes(self) -> list[Node]:
-        """What is on the page."""
-        return [edge.node for edge in self.edges or []]
+    def read(self, kind: type[Node]) -> list[Node]:
+        """What is on the page. One node that is not understood must not hide all others.
+
+        Raises `Unknown` if none is understood.
+        """
+        nodes, errors = [], []
+        for edge in self.edges or []:
+            try:
+                nodes.append(kind.model_validate(edge.node))
+            except ValidationError as exc:
+                log.error("a part of a list of Blink's was not understood", fields=_places(exc))
+                errors.append(exc)
+        if errors and not nodes:
+            raise Unknown("nothing in a list of Blink's was understood") from errors[0]
+        return nodes
+
+
+def _places(exc: ValidationError) -> list[str]:
+    """Where something was wrong, without the values."""
+    return [".".join(str(part) for part in error["loc"]) for error in exc.errors()]
 
 
 class Wallet(Reply):

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from forwarder.model.units import PaymentHash, Sats
+from forwarder.model.units import PaymentHash, Sats, WalletId
 
 
 class ForwardState(StrEnum):
@@ -29,7 +29,8 @@ _Q, _I, _S, _F, _H, _R = ForwardState
 
 MOVES: Final = {
     # A forward may be found paid in any open state: our database can be older than Blink's ledger.
-    _Q: frozenset({_I, _F, _H}),
+    # A payout invoice whose text was lost leads from `queued` to `queued`, with the next attempt.
+    _Q: frozenset({_Q, _I, _F, _H}),
     _I: frozenset({_S, _Q, _F, _H}),
     _S: frozenset({_F, _I, _H}),
     _H: frozenset({_Q, _I, _S, _R, _F}),
@@ -58,10 +59,10 @@ class Forward:
     """A forward as it is kept.
 
     `asked_at` is set before the first call that could make its payout invoice leaves, `sent_at`
-    before a call that could pay it leaves; `lost_at` is when the last such call left that nobody
-    has seen an answer of. `refusal` is Blink's reason why this payout invoice
-    will never be paid. `tries` counts the calls since the last step forward. `due_at` is when
-    somebody may take it up: after a wait, or when its owner's lease runs out; None at the end.
+    before a call that could pay it from the wallet `sent_from` leaves; `lost_at` is when the last
+    such call left that nobody has seen an answer of. `refusal` is Blink's reason why this payout
+    invoice will never be paid. `tries` counts the calls since the last step forward. `due_at` is
+    when somebody may take it up: after a wait, or when its owner's lease runs out; None at the end.
     """
 
     id: int
@@ -75,6 +76,7 @@ class Forward:
     asked_at: datetime | None
     payout: PayoutInvoice | None
     sent_at: datetime | None
+    sent_from: WalletId | None
     lost_at: datetime | None
     refusal: str | None
     transaction_id: str | None

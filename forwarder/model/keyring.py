@@ -36,6 +36,10 @@ class Keyring:
         """32 bytes for `purpose` from each value of the secret, newest first."""
         return [_derive(secret.get_secret_value(), purpose) for secret in self.secrets]
 
+    def fingerprints(self) -> list[str]:
+        """What can be kept of each value of the secret to know it again."""
+        return [key.hex() for key in self.keys("fingerprint")]
+
     def fernet(self) -> MultiFernet:
         """The cipher for what is kept encrypted."""
         keys = self.keys("keys at rest")

@@ -26,6 +26,10 @@ class Unfit(Exception):
     """A payout invoice must not be paid; says why, for a person."""
 
 
+class Expired(Unfit):
+    """The payout invoice can no longer be relied on to be payable."""
+
+
 def examine(issued: Issued, forward: Forward, sale: Invoice, now: datetime) -> PayoutInvoice:
     """Decode a payout invoice and compare it with what was asked for. Raises `Unfit`."""
     try:
@@ -43,7 +47,7 @@ def examine(issued: Issued, forward: Forward, sale: Invoice, now: datetime) -> P
             f"the payout invoice is for network {made.network}, the sale's for {asked.network}"
         )
     if made.expires_at <= now:
-        raise Unfit("the payout invoice had expired when it was made")
+        raise Expired("the payout invoice has expired")
     return PayoutInvoice(issued.payment_request, issued.payment_hash, made.expires_at)
 
 

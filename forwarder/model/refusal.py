@@ -14,7 +14,10 @@ KEY_REFUSED: Final = "KEY_REFUSED"
 """Our own code for an HTTP 401: Blink does not know the API key, or no longer."""
 
 THROTTLED: Final = "THROTTLED"
-"""Our own code for an HTTP 429: refused at the door."""
+"""Our own code for an HTTP 429 or 403: refused at the door."""
+
+TOO_MANY: Final = "TOO_MANY_REQUEST"
+"""Blink's code for more than 60 invoices in a minute, which it then punishes with 300 s."""
 
 NOT_OURS: Final = "NOT_OURS"
 """Our own code for ALREADY_PAID without a SEND of ours: somebody else paid the payout invoice."""
@@ -54,6 +57,16 @@ class Refusal:
         return DUPLICATE_MESSAGE in self.message
 
     @property
+    def has_ended(self) -> bool:
+        """Whether an invoice cannot be cancelled because nothing of it is left to cancel."""
+        return any(part in self.message for part in ("already been processed", "does not exist"))
+
+    @property
+    def is_throttling(self) -> bool:
+        """Whether only the pace was wrong."""
+        return self.code in (THROTTLED, TOO_MANY)
+
+    @property
     def remedy(self) -> Remedy:
         """What helps; an unknown refusal is tried again, for a person sees it grow old."""
         for code, part, remedy in _REMEDIES:
@@ -64,9 +77,10 @@ class Refusal:
 
 # The first row that fits counts: code (None: any), a part of the message, the remedy.
 _REMEDIES: Final[tuple[tuple[str | None, str, Remedy], ...]] = (
-    (KEY_REFUSED, "", Remedy.HOLD),
+    # A new key, or a better minute at Blink, and it goes on without anybody pressing anything.
+    (KEY_REFUSED, "", Remedy.WAIT),
+    (NOT_AUTHORIZED, "", Remedy.WAIT),
     (NOT_OURS, "", Remedy.RENEW),
-    (NOT_AUTHORIZED, "", Remedy.HOLD),
     ("RECEIVE_DISABLED", "", Remedy.HOLD),
     ("OPERATION_RESTRICTED", "", Remedy.HOLD),
     ("CANT_PAY_SELF", "", Remedy.HOLD),

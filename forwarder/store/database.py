@@ -23,6 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 Transaction = AsyncConnection
 """What the modules of this room work in: one transaction, ended by whoever opened it."""
 
+StoreError = SQLAlchemyError
+"""What fails when the database does: locked, full, gone."""
+
 _PACKAGE = Path(__file__).parents[1]
 _BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")

@@ -20,22 +20,21 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     update,
 )
 
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
 from forwarder.model.ledger import Entry
 from forwarder.model.payment import Payment, Share
+from forwarder.model.payout import MAX_ATTEMPTS
 from forwarder.model.refusal import Refusal
-from forwarder.model.units import PaymentHash
-from forwarder.store import journal
+from forwarder.model.units import PaymentHash, WalletId
+from forwarder.store import journal, locks
 from forwarder.store.database import Transaction
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import UtcDateTime, forwards, payments
 from forwarder.store.upsert import Values, insert_new
-
-_LANE_LOCK = 0x626C696E6B  # the number of PostgreSQL's advisory lock for the sending lane
 
 
 class LostClaim(Exception):
@@ -53,6 +52,8 @@ class Lease:
     owner: str
     now: datetime
     until: datetime
+    horizon: datetime
+    """No due time of ours lies beyond: one that does was written by a clock that ran ahead."""
 
 
 async def add(
@@ -79,14 +80,17 @@ async def add(
 # Claims: a forward is free when it is due; whoever takes it moves that time to the lease's end.
 
 
-async def claim(tx: Transaction, lease: Lease, limit: int) -> list[Forward]:
+async def claim(
+    tx: Transaction, lease: Lease, limit: int, working: Collection[int] = ()
+) -> list[Forward]:
     """Take forwards that are due, oldest first: after a wait, or from an owner who has died.
 
-    Whoever takes a queued one is about to ask for its payout invoice, and this keeps it.
+    Whoever takes a queued one is about to ask for its payout invoice, and this keeps it. What the
+    owner is still `working` on is left alone, even if its lease has run out.
     """
     due = (
         select(forwards.c.id)
-        .where(forwards.c.due_at <= lease.now)
+        .where(_is_due(lease), forwards.c.id.not_in(working))
         .order_by(forwards.c.due_at, forwards.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -101,10 +105,26 @@ async def claim(tx: Transaction, lease: Lease, limit: int) -> list[Forward]:
     return sorted(claimed, key=lambda forward: forward.id)
 
 
-async def keep_leases(tx: Transaction, lease: Lease) -> None:
-    """Prolong every lease of this owner."""
-    mine = and_(forwards.c.owner == lease.owner, forwards.c.due_at.is_not(None))
+async def keep_leases(tx: Transaction, lease: Lease, working: Collection[int]) -> None:
+    """Prolong an owner's leases on the forwards that it is still working on."""
+    mine = and_(
+        forwards.c.id.in_(working),
+        forwards.c.owner == lease.owner,
+        forwards.c.due_at.is_not(None),
+    )
     await tx.execute(update(forwards).where(mine).values(due_at=lease.until))
+
+
+async def give_back(tx: Transaction, forward_id: int, due_at: datetime, lease: Lease) -> None:
+    """Give one lease back: whoever worked under it has failed."""
+    mine = and_(forwards.c.id == forward_id, forwards.c.owner == lease.owner)
+    still_open = forwards.c.due_at.is_not(None)
+    await tx.execute(update(forwards).where(mine, still_open).values(owner=None, due_at=due_at))
+
+
+async def set_aside(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
+    """Give a lease back because it is not this one's turn: no try has failed."""
+    await _set(tx, forward, lease, {"owner": None, "due_at": due_at})
 
 
 async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) -> None:
@@ -113,6 +133,12 @@ async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) 
     if owner is not None:
         leased = and_(leased, forwards.c.owner == owner)
     await tx.execute(update(forwards).where(leased).values(owner=None, due_at=now))
+
+
+async def is_any_due(tx: Transaction, lease: Lease) -> bool:
+    """Whether there is something to claim."""
+    found = select(exists().where(_is_due(lease)))
+    return bool((await tx.execute(found)).scalar_one())
 
 
 async def next_due(tx: Transaction) -> datetime | None:
@@ -138,19 +164,20 @@ async def invoiced(
     return await _move(tx, forward, ForwardState.INVOICED, lease, values, "payout invoiced", detail)
 
 
-async def sending(tx: Transaction, forward: Forward, lease: Lease) -> Forward | None:
+async def sending(
+    tx: Transaction, forward: Forward, wallet_id: WalletId, lease: Lease
+) -> Forward | None:
     """Keep that a payment is about to leave; None while another forward is being sent.
 
     Blink sends one at a time from a wallet, and so do all our processes together: a forward in
     `sending` under a living lease has the lane. Raises `Insolvent`, `LostClaim`.
     """
-    if tx.dialect.name == "postgresql":
-        await tx.execute(text(f"SELECT pg_advisory_xact_lock({_LANE_LOCK})"))
+    await locks.hold(tx, "sending")
     if await _lane_is_taken(tx, forward, lease.now):
         return None
     if not await _is_covered(tx, forward):
         raise Insolvent
-    values = {"sent_at": lease.now}
+    values = {"sent_at": lease.now, "sent_from": wallet_id}
     return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
 
 
@@ -196,6 +223,7 @@ async def renewed(tx: Transaction, forward: Forward, external_id: str, lease: Le
         "payout_expires_at": None,
         "asked_at": lease.now,
         "sent_at": None,
+        "sent_from": None,
         "lost_at": None,
         "refusal": None,
         "tries": 0,
@@ -240,6 +268,7 @@ async def replayed(tx: Transaction, forward: Forward, actor: str, now: datetime)
         return False
     detail = {"position": forward.position, "state": forward.state}
     await journal.write(tx, forward.payment_hash, Step(now, "replayed", actor, detail))
+    await failpoint("forwards.replayed")
     return True
 
 
@@ -288,6 +317,14 @@ async def named(tx: Transaction, names: Collection[str]) -> dict[str, Forward]:
     """The forwards whose payout invoices have these names at Blink."""
     query = select(forwards).where(forwards.c.external_id.in_(names))
     return {row.external_id: _forward(row) for row in await tx.execute(query)}
+
+
+async def of_stem(tx: Transaction, stem: str) -> Forward | None:
+    """The forward whose payout invoices' names begin so, whichever attempt it is at."""
+    names = [f"{stem}{attempt}" for attempt in range(1, MAX_ATTEMPTS + 1)]
+    query = select(forwards).where(forwards.c.external_id.in_(names)).limit(1)
+    row = (await tx.execute(query)).first()
+    return None if row is None else _forward(row)
 
 
 async def is_payout(tx: Transaction, payment_hash: PaymentHash) -> bool:
@@ -346,6 +383,7 @@ async def _set(tx: Transaction, forward: Forward, lease: Lease, values: Values) 
         .where(
             forwards.c.id == forward.id,
             forwards.c.state == forward.state,
+            forwards.c.attempt == forward.attempt,
             forwards.c.owner == lease.owner,
         )
         .values(values)
@@ -385,9 +423,15 @@ def _asked(now: datetime) -> ColumnElement[datetime | None]:
     return case((and_(asking, forwards.c.payout_hash.is_(None)), first), else_=forwards.c.asked_at)
 
 
+def _is_due(lease: Lease) -> ColumnElement[bool]:
+    return or_(forwards.c.due_at <= lease.now, forwards.c.due_at > lease.horizon)
+
+
 async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bool:
     other = exists().where(
         forwards.c.state == ForwardState.SENDING,
+        # One whose call is over without an answer is only being asked about.
+        or_(forwards.c.lost_at.is_(None), forwards.c.lost_at < forwards.c.sent_at),
         forwards.c.owner.is_not(None),
         forwards.c.due_at > now,
         forwards.c.id != forward.id,
@@ -421,6 +465,7 @@ def _forward(row: Row[tuple[object, ...]]) -> Forward:
         asked_at=kept["asked_at"],
         payout=_payout(row),
         sent_at=kept["sent_at"],
+        sent_from=kept["sent_from"],
         lost_at=kept["lost_at"],
         refusal=kept["refusal"],
         transaction_id=kept["transaction_id"],

@@ -140,6 +140,7 @@ forwards = Table(
     Column("payout_hash", Hash, unique=True),
     Column("payout_expires_at", UtcDateTime),
     Column("sent_at", UtcDateTime),
+    Column("sent_from", String(36)),
     Column("lost_at", UtcDateTime),
     Column("refusal", Text),
     Column("transaction_id", String(64), unique=True),
@@ -177,6 +178,14 @@ reconciliation = Table(
     Column("read_until", UtcDateTime),
     Column("last_run_at", UtcDateTime, nullable=False),
     Column("drift_sats", BigInteger, nullable=False),
+)
+
+# Which values of the secret this database was used with, so that none is taken for another.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("fingerprint", Hash, primary_key=True),
+    Column("first_used_at", UtcDateTime, nullable=False),
 )
 
 journal = Table(

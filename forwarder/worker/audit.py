@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.forward import Forward, ForwardState
@@ -22,7 +23,7 @@ from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Source
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash, Sats
-from forwarder.store import forwards, invoices, merchants, payments, reconciliation
+from forwarder.store import forwards, invoices, locks, merchants, payments, reconciliation
 from forwarder.store.database import Database
 from forwarder.worker.clock import Clock
 from forwarder.worker.intake import Intake
@@ -108,6 +109,7 @@ class Audit:
         if receipt is None or self.report.dry_run:
             return
         await self._intake.take([receipt], Source.RECONCILIATION, self._names)
+        await failpoint("audit.taken")
         async with self._database.reading() as tx:
             payment = await payments.find(tx, payment_hash)
         if payment is not None and payment.invoice_id is None:
@@ -146,10 +148,13 @@ class Audit:
         order = Order(str(entry.external_id), amount, decoded.description or "", 1)
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
         async with self._database.transaction() as tx:
+            await locks.hold(tx, issued.payment_hash)
             invoice = await invoices.keep(
                 tx, merchant.id, order, issued, self._clock(), "reconciliation"
             )
+            invoice = invoice or await invoices.by_hash(tx, issued.payment_hash)
             told = None if invoice is None else await self._intake.match(tx, invoice, self._names)
+        await failpoint("audit.rebuilt")
         await self._intake.announce([] if told is None else [told])
 
     async def _refund(self, entry: Entry, forward: Forward) -> None:
@@ -178,9 +183,9 @@ class Audit:
     async def _by_stem(self, entry: Entry) -> Forward | None:
         """The forward of a send that was made by a later state of our database than this one."""
         payment_hash = self._received.get(_stem(entry))
-        if payment_hash is None:
-            return None
         async with self._database.reading() as tx:
+            if payment_hash is None:
+                return await forwards.of_stem(tx, _stem(entry))
             found = await forwards.of_payment(tx, payment_hash)
         return found[0] if found else None
 
@@ -215,6 +220,7 @@ class Audit:
             if not await forwards.found_paid(tx, forward, entry, self._clock()):
                 return  # it is being worked on, and will be proven by whoever does
             told = await complete(tx, forward, self._clock())
+        await failpoint("audit.settled")
         self.report.settled.append(forward.payment_hash)
         log.warning("a payout was found paid", payment_hash=forward.payment_hash)
         await self._notifier.deliver(told)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
+from forwarder.failpoints import failpoint
 from forwarder.model.payment import Source
 from forwarder.store import invoices
 from forwarder.store.database import Database
@@ -41,7 +42,8 @@ class CatchUp:
                 self._seen = await self._read_back_to(self._edge(pending.oldest)) or self._seen
 
     def _edge(self, oldest: datetime) -> datetime:
-        return oldest if self._seen is None else max(oldest, self._seen - OVERLAP)
+        """From the last look on: what has ended unpaid since may have been paid all the same."""
+        return oldest if self._seen is None else self._seen - OVERLAP
 
     async def _read_back_to(self, edge: datetime) -> datetime | None:
         """Returns the time of the newest entry."""
@@ -49,6 +51,8 @@ class CatchUp:
         newest: datetime | None = None
         async for page in pos.client.entries_since(pos.wallet_id, edge):
             receipts = [receipt for entry in page if (receipt := entry.receipt()) is not None]
+            await failpoint("catch_up.found")
             await self._intake.take(receipts, Source.CATCH_UP)
+            await failpoint("catch_up.taken")
             newest = newest or (page[0].created_at if page else None)
         return newest

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import OPEN, Forward, ForwardState
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, payments
@@ -78,6 +79,7 @@ class Desk:
     async def _replay(self, chosen: Sequence[Forward], actor: str, dry_run: bool) -> list[Forward]:
         if dry_run:
             return list(chosen)
+        await failpoint("desk.chosen")
         now = self._clock()
         async with self._database.transaction() as tx:
             moved = [f for f in chosen if await forwards.replayed(tx, f, actor, now)]

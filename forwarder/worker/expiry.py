@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from forwarder.blink.errors import BlinkError
+from forwarder.failpoints import failpoint
 from forwarder.model.invoice import Invoice, InvoiceState
 from forwarder.store import invoices
 from forwarder.store.database import Database
@@ -16,6 +16,7 @@ from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock
 from forwarder.worker.notifier import Notifier
+from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Expiry:
         accounts: Accounts,
         catch_up: CatchUp,
         watcher: Watcher,
+        reconciler: Reconciler,
         notifier: Notifier,
         clock: Clock,
     ) -> None:
@@ -43,6 +45,7 @@ class Expiry:
         self._accounts = accounts
         self._catch_up = catch_up
         self._watcher = watcher
+        self._reconciler = reconciler
         self._notifier = notifier
         self._clock = clock
         self._bell = Bell()
@@ -71,6 +74,7 @@ class Expiry:
         if not due:
             return
         await self._last_look(due)
+        await failpoint("expiry.looked")
         now = self._clock()
         async with self._database.transaction() as tx:
             ended = [
@@ -82,19 +86,19 @@ class Expiry:
 
     async def _last_look(self, due: list[Invoice]) -> None:
         """An event may have been lost, and who pays from now on should be refused by Blink."""
+        outlived = [invoice for invoice in due if invoice.outlived]
+        calls = (self._catch_up.run(), *map(self._cancel_at_blink, outlived))
         try:
             async with asyncio.timeout(LAST_LOOK_SECONDS):
-                await self._cancel_at_blink([invoice for invoice in due if invoice.outlived])
-                await self._catch_up.run()
-        except (BlinkError, TimeoutError) as exc:
-            log.warning("invoices expire without a last look", reason=str(exc), count=len(due))
+                answers = await asyncio.gather(*calls, return_exceptions=True)
+        except TimeoutError as exc:
+            answers = [exc]
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failures:
+            log.warning("invoices expire unseen", reason=str(failures[0]), count=len(due))
+            self._reconciler.soon()
 
-    async def _cancel_at_blink(self, outlived: list[Invoice]) -> None:
+    async def _cancel_at_blink(self, outlived: Invoice) -> None:
         """Blink counts in minutes: what ends here in between would stay payable there."""
-        if outlived:
-            pos = await self._accounts.pos()
-            calls = (
-                pos.client.cancel_invoice(pos.wallet_id, invoice.payment_hash)
-                for invoice in outlived
-            )
-            await asyncio.gather(*calls, return_exceptions=True)
+        pos = await self._accounts.pos()
+        await pos.client.cancel_invoice(pos.wallet_id, outlived.payment_hash)

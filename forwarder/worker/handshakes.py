@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forwarder.model import handshakes as budget
 from forwarder.model.handshakes import WINDOW
-from forwarder.store import handshakes
+from forwarder.store import handshakes, locks
 from forwarder.store.database import Database
 from forwarder.worker.clock import Clock
 
@@ -20,6 +20,7 @@ class Handshakes:
         """Take one and return 0, or return the seconds until one can be taken."""
         now = self._clock()
         async with self._database.transaction() as tx:
+            await locks.hold(tx, "handshakes")
             wait = budget.wait_seconds(await handshakes.recent(tx, now - WINDOW, now), now)
             if wait == 0:
                 await handshakes.add(tx, now, WINDOW)

@@ -7,12 +7,13 @@ from typing import Final
 
 import structlog
 
+from forwarder.failpoints import failpoint
 from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import Keyring
 from forwarder.model.message import Message
 from forwarder.model.payment import Payment, Receipt, Source, shares_of
 from forwarder.model.units import PaymentHash
-from forwarder.store import forwards, invoices, payments
+from forwarder.store import forwards, invoices, locks, payments
 from forwarder.store.database import Database, Transaction
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import Clock
@@ -56,7 +57,9 @@ class Intake:
         if not fresh:
             return
         async with self._database.transaction() as tx:
-            told = [await self._record(tx, receipt, source, names) for receipt in fresh]
+            # In one order, or two processes could wait for each other.
+            in_order = sorted(fresh, key=lambda receipt: receipt.payment_hash)
+            told = [await self._record(tx, receipt, source, names) for receipt in in_order]
         await self.announce(message for message in told if message is not None)
 
     async def match(
@@ -73,9 +76,13 @@ class Intake:
 
     async def announce(self, messages: Iterable[Message]) -> None:
         """Tell the pages first, and wake the payout only then: `paid` waits for no forwarding."""
-        await self._notifier.deliver(messages)
-        self._payout.ring()
-        self._watcher.ring()
+        await failpoint("intake.kept")
+        try:
+            await self._notifier.deliver(messages)
+            await failpoint("intake.told")
+        finally:
+            self._payout.ring()
+            self._watcher.ring()
 
     async def _unknown(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         """Those that are not kept yet: most of what a catch-up reads is, and needs no writing."""
@@ -86,6 +93,7 @@ class Intake:
     async def _record(
         self, tx: Transaction, receipt: Receipt, source: Source, names: Names
     ) -> Message | None:
+        await locks.hold(tx, receipt.payment_hash)
         if await forwards.is_payout(tx, receipt.payment_hash):
             log.warning("a refund of a payout was seen", payment_hash=receipt.payment_hash)
             return None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from forwarder.blink.errors import BlinkError, Refused
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
 from forwarder.model.ledger import Entry, Paid, Proof, Underway, Unpaid, proof_of
-from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, Unfit, examine
+from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.units import PaymentHash
 from forwarder.store.vault import VaultError
@@ -18,6 +19,7 @@ from forwarder.worker.clock import Clock
 from forwarder.worker.moves import Moves, Next
 
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
+PACE: Final = timedelta(seconds=10)  # until a limit on invoices by the minute may have lifted
 
 
 class Invoicing:
@@ -31,13 +33,15 @@ class Invoicing:
     async def make(self, forward: Forward) -> Next:
         """Ask the destination's account for an invoice."""
         try:
+            await failpoint("invoicing.asking")
             issued = await self._create(forward)
         except VaultError as exc:
-            return await self._moves.hold(forward, str(exc))
+            return await self._moves.hold(forward, str(exc), resumes=True)
         except Refused as exc:
             return await self._refused(forward, exc.refusal)
         except BlinkError as exc:
             return await self._moves.postpone(forward, str(exc))
+        await failpoint("invoicing.answered")
         return await self._accept(forward, await self._moves.sale(forward), issued)
 
     async def _create(self, forward: Forward) -> Issued:
@@ -52,6 +56,8 @@ class Invoicing:
         """Keep the payout invoice, decoded and compared: what is kept may be paid."""
         try:
             payout = examine(issued, forward, sale, self._clock())
+        except Expired as exc:
+            return await self._replace(forward, str(exc))
         except Unfit as exc:
             return await self._moves.hold(forward, str(exc))
         return await self._moves.keep_invoice(forward, payout)
@@ -65,7 +71,8 @@ class Invoicing:
             case Remedy.WAIT:
                 return await self._moves.hold(forward, str(why), resumes=True)
             case Remedy.RETRY | Remedy.RENEW:
-                return await self._moves.postpone(forward, str(why))
+                until = self._clock() + PACE if why.is_throttling else None
+                return await self._moves.postpone(forward, str(why), until)
 
     # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
     # database is older than Blink's ledger and that invoice is even paid, so this is asked first.
@@ -89,11 +96,15 @@ class Invoicing:
         return await self._accept(forward, sale, issued)
 
     async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
-        """What BlinkPOS's own entries prove: Blink shows a payout invoice's name to its payer."""
+        """What BlinkPOS's own entries prove: Blink shows a payout invoice's name to its payer.
+
+        Under any attempt: an older database does not know of the later ones.
+        """
+        stem = forward.external_id.rpartition("-")[0] + "-"
         pos = await self._accounts.pos()
         sent: list[Entry] = []
         async for page in pos.client.entries_since(pos.wallet_id, since):
-            sent += [entry for entry in page if entry.external_id == forward.external_id]
+            sent += [entry for entry in page if (entry.external_id or "").startswith(stem)]
         return proof_of(sent)
 
     async def _made_by_name(self, forward: Forward, since: datetime) -> Issued | None:
@@ -108,6 +119,9 @@ class Invoicing:
 
     async def _replace(self, forward: Forward, why: str) -> Next:
         """Nobody has the lost invoice, so nobody can pay it; once that is sure, a new one."""
+        if forward.attempt >= MAX_ATTEMPTS:
+            reason = f"{forward.attempt} payout invoices were lost, the last because {why}"
+            return await self._moves.hold(forward, reason)
         sure_at = (forward.asked_at or self._clock()) + CALL_MAY_BE_UNDERWAY
         if self._clock() < sure_at:
             reason = f"the payout invoice was lost with Blink's answer, and {why}"

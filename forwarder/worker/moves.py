@@ -9,13 +9,15 @@ from typing import Final
 import structlog
 from tenacity import wait_random_exponential
 
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import Keyring
 from forwarder.model.message import Message
-from forwarder.model.payout import renewal_time
+from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
 from forwarder.model.refusal import Refusal
-from forwarder.store import forwards, invoices, payments
+from forwarder.model.units import WalletId
+from forwarder.store import forwards, invoices, locks, payments
 from forwarder.store.database import Database, Transaction
 from forwarder.store.forwards import Lease
 from forwarder.worker.backoff import seconds_before
@@ -25,6 +27,7 @@ from forwarder.worker.notifier import Notifier
 log = structlog.get_logger(__name__)
 
 LEASE: Final = timedelta(seconds=60)  # longer than any call of ours, and renewed while we live
+LANE_WAIT: Final = timedelta(seconds=0.2)
 FIRST_WAIT_SECONDS: Final = 0.25  # doubled with each try, and drawn at random below that
 
 
@@ -48,12 +51,13 @@ class Moves:
         self._notifier = notifier
         self._clock = clock
         self._backoff = wait_random_exponential(FIRST_WAIT_SECONDS, max=retry_max_seconds)
+        self._longest_wait = timedelta(seconds=retry_max_seconds) + CALL_MAY_BE_UNDERWAY
         self._owner = str(uuid.uuid4())
 
     def lease(self) -> Lease:
         """A lease of this process, from now on."""
         now = self._clock()
-        return Lease(self._owner, now, now + LEASE)
+        return Lease(self._owner, now, now + LEASE, now + LEASE + self._longest_wait)
 
     async def sale(self, forward: Forward) -> Invoice:
         """The invoice that the customer paid."""
@@ -68,10 +72,14 @@ class Moves:
         async with self._database.transaction() as tx:
             return await forwards.invoiced(tx, forward, payout, self.lease())
 
-    async def begin_sending(self, forward: Forward) -> Forward | None:
-        """`invoiced` -> `sending`; None while another process is sending. Raises `Insolvent`."""
+    async def begin_sending(self, forward: Forward, wallet_id: WalletId) -> Next:
+        """`invoiced` -> `sending`, or set aside while another process sends. Raises `Insolvent`."""
         async with self._database.transaction() as tx:
-            return await forwards.sending(tx, forward, self.lease())
+            lease = self.lease()
+            sending = await forwards.sending(tx, forward, wallet_id, lease)
+            if sending is None:
+                await forwards.set_aside(tx, forward, lease.now + LANE_WAIT, lease)
+            return sending
 
     async def lose(self, forward: Forward) -> Forward:
         """Stay in `sending`, knowing that the answer of the call was not seen."""
@@ -125,6 +133,7 @@ class Moves:
         async with self._database.transaction() as tx:
             await forwards.forwarded(tx, forward, transaction_id, self.lease())
             told = await complete(tx, forward, self._clock())
+        await failpoint("moves.forwarded")
         await self._notifier.deliver(told)
         return None
 
@@ -135,6 +144,8 @@ class Moves:
 
 async def complete(tx: Transaction, forward: Forward, now: datetime) -> list[Message]:
     """Keep that a sale is at its end, if this was the last forward of its payment."""
+    # Two forwards that end at once in two processes would each find the other one open.
+    await locks.hold(tx, forward.payment_hash)
     payment = await payments.find(tx, forward.payment_hash)
     sale = await invoices.by_hash(tx, forward.payment_hash)
     if payment is None or sale is None or not await forwards.all_settled(tx, payment):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.store import forwards
-from forwarder.store.database import Database
+from forwarder.store.database import Database, StoreError
 from forwarder.store.forwards import LostClaim
 from forwarder.worker.bell import Bell
 from forwarder.worker.forwarding import Forwarding
@@ -21,6 +23,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 16  # their payout invoices are made side by side; their sends take turns
 LEASE_RENEWAL_SECONDS: Final = 20.0  # a third of a lease
 SHORTEST_REST_SECONDS: Final = 0.02
+AFTER_FAILURE_SECONDS: Final = 2.0
+AFTER_FAILURE: Final = timedelta(seconds=5)
 LONGEST_REST_SECONDS: Final = 10.0  # another process may have died and left something to us
 
 
@@ -39,11 +43,20 @@ class Payout:
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then stays as it is kept."""
+        async with self._database.transaction() as tx:
+            lease = self._moves.lease()
+            await forwards.drop_leases(tx, lease.now, lease.owner)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_leases(), name="leases")
             while True:
-                await self._take_due(group)
-                await self._bell.wait(await self._rest_seconds())
+                # A database that fails for a while must not cancel the payments under way.
+                try:
+                    await self._take_due(group)
+                    rest = await self._rest_seconds()
+                except StoreError as exc:
+                    log.error("the database failed", reason=type(exc).__name__)
+                    rest = AFTER_FAILURE_SECONDS
+                await self._bell.wait(rest)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, let the calls that are under way end, and give the leases back."""
@@ -59,9 +72,12 @@ class Payout:
         free = AT_ONCE - len(self._working)
         if self._draining or free <= 0 or not await self._is_any_due():
             return
+        await failpoint("payout.due")
         async with self._database.transaction() as tx:
             claimed = await forwards.claim(tx, self._moves.lease(), free)
-        for forward in claimed:
+        await failpoint("payout.claimed")
+        # One that is still worked on has outlived its lease here: whoever works on it goes on.
+        for forward in (f for f in claimed if f.id not in self._working):
             task = group.create_task(self._work(forward), name=f"forward {forward.id}")
             self._working[forward.id] = task
 
@@ -73,19 +89,28 @@ class Payout:
             except LostClaim:
                 log.warning("another owner has taken this forward", forward=forward.id)
             except Exception:
-                # Its lease runs out by itself: the next try is a minute away, not a hot loop.
                 log.exception("a forward could not be worked on", forward=forward.id)
+                await self._give_back(forward)
             finally:
                 self._working.pop(forward.id, None)
                 self._bell.ring()
+
+    async def _give_back(self, forward: Forward) -> None:
+        """Try it again soon; if even that cannot be kept, its lease runs out by itself."""
+        lease = self._moves.lease()
+        with suppress(StoreError):
+            async with self._database.transaction() as tx:
+                await forwards.give_back(tx, forward.id, lease.now + AFTER_FAILURE, lease)
 
     async def _keep_leases(self) -> None:
         """Prolong what we hold: a forward may wait longer than a lease for its turn to send."""
         while True:
             await asyncio.sleep(LEASE_RENEWAL_SECONDS)
-            if self._working:
+            if not self._working:
+                continue
+            with suppress(StoreError):
                 async with self._database.transaction() as tx:
-                    await forwards.keep_leases(tx, self._moves.lease())
+                    await forwards.keep_leases(tx, self._moves.lease(), list(self._working))
 
     async def _rest_seconds(self) -> float | None:
         """How long to wait for a ring: until one is due, or one under way has ended."""
@@ -98,8 +123,8 @@ class Payout:
         return min(max(seconds, SHORTEST_REST_SECONDS), LONGEST_REST_SECONDS)
 
     async def _is_any_due(self) -> bool:
-        due_at = await self._next_due()
-        return due_at is not None and due_at <= self._moves.lease().now
+        async with self._database.reading() as tx:
+            return await forwards.is_any_due(tx, self._moves.lease())
 
     async def _next_due(self) -> datetime | None:
         async with self._database.reading() as tx:

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from forwarder.blink.errors import BlinkError
+from forwarder.failpoints import failpoint
 from forwarder.model.keyring import Keyring
 from forwarder.model.ledger import Entry
 from forwarder.model.report import Report
@@ -23,6 +24,7 @@ from forwarder.store.database import Database
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.audit import Audit
+from forwarder.worker.bell import Bell
 from forwarder.worker.clock import Clock
 from forwarder.worker.intake import Intake
 from forwarder.worker.notifier import Notifier
@@ -33,6 +35,7 @@ log = structlog.get_logger(__name__)
 OVERLAP: Final = timedelta(minutes=10)
 BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 TRY_AGAIN_SECONDS: Final = 5.0
+SETTLED_SECONDS: Final = 5.0
 
 
 class Reconciler:
@@ -56,8 +59,13 @@ class Reconciler:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._one_at_a_time = asyncio.Lock()
+        self._bell = Bell()
         self.is_caught_up = asyncio.Event()
         """Set once Blink's ledger was read since the last run of an earlier process."""
+
+    def soon(self) -> None:
+        """Run as soon as what may be under way at Blink has settled: something was not seen."""
+        self._bell.ring()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -70,7 +78,9 @@ class Reconciler:
                 continue
             self.is_caught_up.set()
             # A little apart from other installations, which all began at a full hour.
-            await asyncio.sleep(self._interval_seconds * uniform(0.9, 1.1))  # noqa: S311
+            rest = self._interval_seconds * uniform(0.9, 1.1)  # noqa: S311
+            if await self._bell.wait(rest):
+                await asyncio.sleep(SETTLED_SECONDS)
 
     async def reconcile(self, since: datetime | None = None, *, dry_run: bool = False) -> Report:
         """Audit what has happened since the last run, or since a time by Blink's clock.
@@ -89,8 +99,10 @@ class Reconciler:
                 dry_run=dry_run,
             )
             report = await audit.run()
+            await failpoint("reconciler.audited")
             if not dry_run:
                 await self._keep(pages, report)
+                await failpoint("reconciler.moved")
         return report
 
     async def recover(self) -> Report:
@@ -103,6 +115,7 @@ class Reconciler:
         pages: list[Sequence[Entry]] = []
         async for page in pos.client.entries_since(pos.wallet_id, since or BEGINNING):
             pages.append(page)
+            await failpoint("reconciler.read")
             if since is None and not await self._is_ours(page):
                 break  # an account with a past of its own, and a service without one
         return pages

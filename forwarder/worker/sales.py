@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from forwarder.blink.errors import Refused, Unknown
+from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
@@ -14,13 +15,14 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
 from forwarder.model.payment import Source
-from forwarder.store import invoices, merchants, messages, orders
+from forwarder.store import invoices, locks, merchants, messages, orders
 from forwarder.store.database import Database
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.clock import Clock
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.intake import Intake
 from forwarder.worker.notifier import Notifier
+from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ class Sales:
         intake: Intake,
         watcher: Watcher,
         expiry: Expiry,
+        reconciler: Reconciler,
         notifier: Notifier,
         clock: Clock,
     ) -> None:
@@ -54,6 +57,7 @@ class Sales:
         self._intake = intake
         self._watcher = watcher
         self._expiry = expiry
+        self._reconciler = reconciler
         self._notifier = notifier
         self._clock = clock
 
@@ -68,14 +72,17 @@ class Sales:
         Raises `OrderConflict` if the externalId stands for another order, and `BlinkError`: then
         nothing is owed, and the same order can be given again.
         """
+        await failpoint("sales.asked")
         async with self._database.transaction() as tx:
             known = await invoices.find(tx, merchant.id, order.external_id)
             if known is not None:
                 await orders.check(tx, merchant.id, order)
                 return known
             attempt = await orders.begin(tx, merchant.id, order, self._clock())
+        await failpoint("sales.intended")
         with self._watcher.expecting():
             issued = await self._issue(merchant, order, attempt)
+            await failpoint("sales.answered")
             return await self._keep(merchant, order, issued)
 
     async def _issue(self, merchant: Merchant, order: Order, attempt: int) -> Issued:
@@ -89,12 +96,15 @@ class Sales:
 
     async def _keep(self, merchant: Merchant, order: Order, issued: Issued) -> Invoice:
         async with self._database.transaction() as tx:
+            # Its payment may be taken in by another process at this very moment.
+            await locks.hold(tx, issued.payment_hash)
             kept = await invoices.keep(tx, merchant.id, order, issued, self._clock())
             # Somebody else was faster with the same order: nobody will ever see our invoice.
             invoice = kept or await invoices.find(tx, merchant.id, order.external_id)
             if invoice is None:
                 raise AssertionError("an order has one invoice, ours or another's")
             paid = await self._intake.match(tx, invoice) if kept else None
+        await failpoint("sales.kept")
         self._expiry.wake()
         if paid is not None:
             await self._intake.announce([paid])
@@ -107,6 +117,7 @@ class Sales:
         """
         if invoice.state is InvoiceState.PENDING:
             await self._cancel_at_blink(invoice)
+            await failpoint("sales.cancelled")
             async with self._database.transaction() as tx:
                 now = self._clock()
                 told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, "pos")
@@ -122,8 +133,11 @@ class Sales:
         try:
             await pos.client.cancel_invoice(pos.wallet_id, invoice.payment_hash)
         except Refused as exc:
-            # Paid, expired or cancelled there already: the entries tell which.
-            log.info("Blink did not cancel the invoice", reason=str(exc))
+            if not exc.refusal.has_ended:
+                raise
+            # Paid, expired or cancelled there already: the entries tell which, and soon again, for
+            # a payment that Blink holds but has not booked looks the same.
+            self._reconciler.soon()
             entries = await pos.client.entries_of(pos.wallet_id, invoice.payment_hash)
             receipts = [receipt for entry in entries if (receipt := entry.receipt()) is not None]
             await self._intake.take(receipts, Source.CATCH_UP)

@@ -7,16 +7,29 @@ from datetime import timedelta
 from typing import Final
 
 from forwarder.blink.errors import BlinkError, NeverSent, Refused
+from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid, proof_of
-from forwarder.model.payout import Hold, Renew, TryAgain, after_refusal, may_renew, renewal_time
+from forwarder.model.payout import (
+    CALL_MAY_BE_UNDERWAY,
+    Hold,
+    Renew,
+    TryAgain,
+    after_refusal,
+    may_renew,
+    renewal_time,
+)
 from forwarder.model.refusal import Refusal
 from forwarder.store.forwards import Insolvent
-from forwarder.worker.accounts import Accounts
-from forwarder.worker.clock import Clock
+from forwarder.worker.accounts import Account, Accounts
+from forwarder.worker.clock import Clock, monotonic
 from forwarder.worker.moves import Moves, Next
 
-LANE_WAIT: Final = timedelta(seconds=0.2)
+RENEWAL_PAUSE: Final = timedelta(seconds=10)
+
+
+class OtherWallet(Exception):
+    """BlinkPOS has another wallet than the one that may have paid."""
 
 
 class Sending:
@@ -29,6 +42,8 @@ class Sending:
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
         self._lane = asyncio.Lock()
         self._closed = False
+        # What an earlier process sent may still be under way too.
+        self._unsure_since = monotonic()
 
     def close(self) -> None:
         """Let no further payment leave."""
@@ -36,30 +51,36 @@ class Sending:
 
     async def send(self, forward: Forward) -> Next:
         """Pay the payout invoice, and go by Blink's answer."""
-        async with self._lane:
-            if self._closed:
-                return None
-            try:
-                sending = await self._moves.begin_sending(forward)
-            except Insolvent:
-                reason = "more would be sent for this payment than was received"
-                return await self._moves.hold(forward, reason)
-            if sending is None:
-                until = self._clock() + LANE_WAIT
-                return await self._moves.postpone(forward, "another process is sending", until)
-            return await self._pay(sending)
-
-    async def _pay(self, forward: Forward) -> Next:
+        await failpoint("sending.due")
         try:
-            pos = await self._accounts.pos()
-            request = _payout(forward).payment_request
-            answer = await pos.client.pay_invoice(pos.wallet_id, request)
+            pos = await self._account(forward)
+        except BlinkError as exc:
+            return await self._moves.postpone(forward, str(exc))
+        except OtherWallet as exc:
+            return await self._moves.hold(forward, str(exc))
+        async with self._lane:
+            return None if self._closed else await self._send(forward, pos)
+
+    async def _send(self, forward: Forward, pos: Account) -> Next:
+        try:
+            sending = await self._moves.begin_sending(forward, pos.wallet_id)
+        except Insolvent:
+            reason = "more would be sent for this payment than was received"
+            return await self._moves.hold(forward, reason)
+        await failpoint("sending.kept")
+        return None if sending is None else await self._pay(sending, pos)
+
+    async def _pay(self, forward: Forward, pos: Account) -> Next:
+        try:
+            answer = await pos.client.pay_invoice(pos.wallet_id, _payout(forward).payment_request)
+            await failpoint("sending.answered")
         except NeverSent:
             return await self._moves.try_again(forward)
         except Refused as exc:
             answer = exc.refusal
         except BlinkError as exc:
             # Not known: a later try begins with the proof, as it does after a crash.
+            self._unsure_since = monotonic()
             return await self._moves.postpone(forward, str(exc))
         if isinstance(answer, Refusal):
             return await self.prove(forward, answer)
@@ -75,6 +96,8 @@ class Sending:
             proof = await self._ask(forward)
         except BlinkError as exc:
             return await self._moves.postpone(forward, str(exc))
+        except OtherWallet as exc:
+            return await self._moves.hold(forward, str(exc))
         return await self._conclude(forward, proof, refusal)
 
     async def give_up(self, forward: Forward) -> Next:
@@ -83,19 +106,36 @@ class Sending:
             proof = await self._ask(forward)
         except BlinkError as exc:
             return await self._moves.postpone(forward, str(exc))
-        if isinstance(proof, Paid):
-            return await self._moves.finish(forward, proof.transaction_id)
-        now = self._clock()
-        if isinstance(proof, Underway) or not may_renew(forward, now):
+        except OtherWallet as exc:
+            return await self._moves.hold(forward, str(exc))
+        if not isinstance(proof, Unpaid):
+            return await self._conclude(forward, proof, None)
+        if not self._may_renew(forward):
             reason = "a payment of its refused payout invoice may be under way"
-            until = max(renewal_time(forward, now), now + LANE_WAIT)
+            until = max(renewal_time(forward, self._clock()), self._clock() + RENEWAL_PAUSE)
             return await self._moves.postpone(forward, reason, until)
         return await self._moves.renew(forward)
 
+    def _may_renew(self, forward: Forward) -> bool:
+        """By the date, which other processes share, and by a clock that never jumps."""
+        waited = monotonic() - self._unsure_since >= CALL_MAY_BE_UNDERWAY.total_seconds()
+        return may_renew(forward, self._clock()) and (waited or forward.lost_at is None)
+
     async def _ask(self, forward: Forward) -> Proof:
-        pos = await self._accounts.pos()
+        await failpoint("sending.proving")
+        pos = await self._account(forward)
         entries = await pos.client.entries_of(pos.wallet_id, _payout(forward).payment_hash)
+        await failpoint("sending.proven")
         return proof_of(entries)
+
+    async def _account(self, forward: Forward) -> Account:
+        """BlinkPOS. Raises `OtherWallet`: only the wallet that may have paid can prove it."""
+        pos = await self._accounts.pos()
+        if forward.sent_from not in (None, pos.wallet_id):
+            raise OtherWallet(
+                f"it was sent from wallet {forward.sent_from}, and BlinkPOS is {pos.wallet_id} now"
+            )
+        return pos
 
     async def _conclude(self, forward: Forward, proof: Proof, refusal: Refusal | None) -> Next:
         match proof:

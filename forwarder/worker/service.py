@@ -9,14 +9,14 @@ from functools import partial
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder import __version__
+from forwarder.failpoints import failpoint
 from forwarder.model.keyring import Keyring
 from forwarder.model.units import WalletId, iso
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import figures, forwards, merchants, reconciliation
-from forwarder.store.database import Database
+from forwarder.store import figures, forwards, merchants, reconciliation, secrets
+from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
@@ -74,17 +74,6 @@ class Service:
             watcher_bell,
             clock,
         )
-        self._expiry = Expiry(database, accounts, catch_up, self.watcher, self.notifier, clock)
-        self.sales = Sales(
-            database, accounts, keyring, intake, self.watcher, self._expiry, self.notifier, clock
-        )
-        moves = Moves(database, keyring, self.notifier, clock, settings.retry_max_seconds)
-        forwarding = Forwarding(
-            Invoicing(accounts, moves, clock), Sending(accounts, moves, clock), moves
-        )
-        self._payout = Payout(database, forwarding, moves, payout_bell)
-        self.desk = Desk(database, self.notifier, payout_bell, clock)
-        self._tail = Tail(database, self.notifier)
         self.reconciler = Reconciler(
             database,
             accounts,
@@ -94,6 +83,27 @@ class Service:
             clock,
             settings.reconcile_interval_seconds,
         )
+        self._expiry = Expiry(
+            database, accounts, catch_up, self.watcher, self.reconciler, self.notifier, clock
+        )
+        self.sales = Sales(
+            database,
+            accounts,
+            keyring,
+            intake,
+            self.watcher,
+            self._expiry,
+            self.reconciler,
+            self.notifier,
+            clock,
+        )
+        self.desk = Desk(database, self.notifier, payout_bell, clock)
+        moves = Moves(database, keyring, self.notifier, clock, settings.retry_max_seconds)
+        forwarding = Forwarding(
+            Invoicing(accounts, moves, clock), Sending(accounts, moves, clock), moves
+        )
+        self._payout = Payout(database, forwarding, moves, payout_bell)
+        self._tail = Tail(database, self.notifier)
         self._supervisor = Supervisor()
 
     @classmethod
@@ -101,13 +111,14 @@ class Service:
     async def open(cls, settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Service]:
         """Run the service until the end of the block, then drain it.
 
-        Raises `SettingsError`, `DatabaseError`, and `TokenTaken`.
+        Raises `SettingsError`, `DatabaseError`, `TokenTaken`, and `ForeignSecret`.
         """
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings.database_url))
             if database.is_embedded:
                 stack.callback(database.only_process().release)
             await _prepare(database, settings, clock)
+            await failpoint("service.prepared")
             service = await stack.enter_async_context(cls.wired(settings, database, clock))
             service._start()
             stack.push_async_callback(service._stop)
@@ -140,7 +151,7 @@ class Service:
         try:
             async with self._database.reading() as tx:
                 await figures.ping(tx)
-        except SQLAlchemyError:
+        except StoreError:
             return False
         return not self._supervisor.down and self._accounts.is_known
 
@@ -200,8 +211,10 @@ class Service:
 
 async def _prepare(database: Database, settings: Settings, clock: Clock) -> None:
     """Keep the merchant of the environment, and free what a dead process has left."""
-    vault = Vault(settings.keyring())
+    keyring = settings.keyring()
+    vault = Vault(keyring)
     async with database.transaction() as tx:
+        await secrets.check(tx, keyring.fingerprints(), clock())
         if settings.merchant_api_key is not None and settings.pos_token is not None:
             await merchants.put(
                 tx,

@@ -12,6 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from forwarder.blink.updates import Gap, Settled, SignOfLife, Update, Updates
+from forwarder.failpoints import failpoint
 from forwarder.model.payment import Source
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import Clock
@@ -33,6 +34,7 @@ class Subscription:
         self._bell = bell
         self._clock = clock
         self._heard = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._missed = True  # what came before it was live
         self.last_event_at: datetime | None = None
         # gql subscribes only when the first event is waited for, so this begins at once.
@@ -51,8 +53,7 @@ class Subscription:
                 await subscription._until_heard()
                 yield subscription
             finally:
-                subscription._listening.cancel()
-                await asyncio.gather(subscription._listening, return_exceptions=True)
+                await subscription._stop_listening()
 
     def check(self) -> None:
         """Raise what has ended the subscription, if anything has: mostly `Disconnected`."""
@@ -75,13 +76,21 @@ class Subscription:
         async for update in self._updates:
             self.last_event_at = self._clock()
             self._heard.set()
-            await self._take(update)
+            async with self._taking:
+                await self._take(update)
+
+    async def _stop_listening(self) -> None:
+        """Not in the middle of a receipt: its page is being told."""
+        async with self._taking:
+            self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
 
     async def _take(self, update: Update) -> None:
         match update:
             case Settled(entry):
                 receipt = entry.receipt()
                 if receipt is not None:
+                    await failpoint("subscription.heard")
                     await self._intake.take([receipt], Source.SUBSCRIPTION)
             case Gap(reason):
                 log.warning("an event was not understood", reason=reason)

@@ -15,6 +15,7 @@ import structlog
 from tenacity import wait_random_exponential
 
 from forwarder.blink.errors import BlinkError, Disconnected
+from forwarder.failpoints import failpoint
 from forwarder.store import invoices
 from forwarder.store.database import Database
 from forwarder.worker.backoff import seconds_before
@@ -129,15 +130,18 @@ class Watcher:
     async def _until_not_needed(self) -> None:
         await self._become(State.CONNECTING)
         failures = 0
+        self._look_at = max(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
         while await self._is_needed():
             begun = monotonic()
-            self._look_at = begun + BLIND_LOOK_SECONDS
             try:
-                await self._wait_for_handshake()
-                await self._hold()
+                if await self._may_shake_hands():
+                    await failpoint("watcher.subscribing")
+                    await self._hold()
+                    await failpoint("watcher.closed")
                 break
             except Disconnected as exc:
                 log.warning("the subscription ended", reason=str(exc))
+                self._look_at = min(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
             failures = 1 if monotonic() - begun > HEALTHY_SECONDS else failures + 1
             await self._become(State.CONNECTING)
             await self._wait_blind(seconds_before(failures, self._backoff))
@@ -146,6 +150,7 @@ class Watcher:
     async def _hold(self) -> None:
         """Hold one subscription for as long as it is needed. Raises `Disconnected`."""
         async with self._open_subscription(self._bell) as subscription:
+            await failpoint("watcher.subscribed")
             subscription.check()
             self._subscription, self._idle_since = subscription, None
             try:
@@ -168,14 +173,19 @@ class Watcher:
             self._idle_since = None
             return math.inf
         if self._idle_since is None:
+            await failpoint("watcher.idle")
             self._idle_since = monotonic()
             self._linger = max(self._linger_seconds, await self._handshakes.linger_seconds())
         return self._idle_since + self._linger - monotonic()
 
-    async def _wait_for_handshake(self) -> None:
+    async def _may_shake_hands(self) -> bool:
+        """Wait for the budget; false if nothing is pending any more when there is some."""
         while (seconds := await self._handshakes.take()) > 0:
             log.warning("the budget of handshakes is used up", seconds=round(seconds, 1))
             await self._wait_blind(seconds)
+            if not await self._is_needed():
+                return False
+        return True
 
     async def _wait_blind(self, seconds: float) -> None:
         """Wait without a subscription: Blink is asked meanwhile for what nobody tells us."""

@@ -55,6 +55,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation")),
     )
     op.create_table(
+        "secrets",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_secrets")),
+    )
+    op.create_table(
         "invoices",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -161,6 +167,7 @@ def upgrade() -> None:
         sa.Column("payout_hash", sa.String(length=64), nullable=True),
         sa.Column("payout_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_from", sa.String(length=36), nullable=True),
         sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refusal", sa.Text(), nullable=True),
         sa.Column("transaction_id", sa.String(length=64), nullable=True),
@@ -242,6 +249,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_invoices_merchant_id_id"))
 
     op.drop_table("invoices")
+    op.drop_table("secrets")
     op.drop_table("reconciliation")
     op.drop_table("merchants")
     with op.batch_alter_table("journal", schema=None) as batch_op:
