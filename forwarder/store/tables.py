@@ -188,6 +188,14 @@ secrets = Table(
     Column("first_used_at", UtcDateTime, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("owner", String(36), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
 journal = Table(
     "journal",
     metadata,

@@ -37,6 +37,7 @@ from forwarder.worker.sending import Sending
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
 from forwarder.worker.tail import Tail
+from forwarder.worker.turn import Turn
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,7 @@ class Service:
             database,
             catch_up,
             Handshakes(database, clock),
+            Turn(database, clock),
             self.notifier,
             watcher_bell,
             clock,

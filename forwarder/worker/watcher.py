@@ -25,6 +25,7 @@ from forwarder.worker.clock import Clock, monotonic
 from forwarder.worker.handshakes import Handshakes
 from forwarder.worker.notifier import Notifier
 from forwarder.worker.subscription import Subscription
+from forwarder.worker.turn import RENEWAL_SECONDS, Turn
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ LOOK_SECONDS: Final = 20.0
 BLIND_LOOK_SECONDS: Final = 5.0
 HEALTHY_SECONDS: Final = 60.0
 # What another process keeps in a shared database rings no bell here.
-POLL_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 1.0
 
 Open = Callable[[Bell], AbstractAsyncContextManager[Subscription]]
 
@@ -67,6 +68,7 @@ class Watcher:
         database: Database,
         catch_up: CatchUp,
         handshakes: Handshakes,
+        turn: Turn,
         notifier: Notifier,
         bell: Bell,
         clock: Clock,
@@ -76,6 +78,7 @@ class Watcher:
         self._database = database
         self._catch_up = catch_up
         self._handshakes = handshakes
+        self._turn = turn
         self._notifier = notifier
         self._clock = clock
         self._bell = bell
@@ -115,9 +118,11 @@ class Watcher:
         """Watch until cancelled."""
         try:
             while True:
-                while not await self._is_needed():
+                if await self._is_needed() and await self._turn.take():
+                    await self._until_not_needed()
+                    await self._turn.give_back()
+                else:
                     await self._bell.wait(None if self._database.is_embedded else POLL_SECONDS)
-                await self._until_not_needed()
         finally:
             self._watch = replace(self._watch, state=State.CLOSED, since=self._clock())
 
@@ -131,7 +136,7 @@ class Watcher:
         await self._become(State.CONNECTING)
         failures = 0
         self._look_at = max(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
-        while await self._is_needed():
+        while await self._is_needed() and await self._turn.take():
             begun = monotonic()
             try:
                 if await self._may_shake_hands():
@@ -164,8 +169,10 @@ class Watcher:
             # Blink is asked only now: between asking and listening nothing could be heard.
             if subscription.has_missed() or self._look_at <= monotonic():
                 await self._look(LOOK_SECONDS)
-            await self._bell.wait(min(rest, self._look_at - monotonic()))
+            await self._bell.wait(min(rest, self._look_at - monotonic(), RENEWAL_SECONDS))
             subscription.check()
+            if not await self._turn.take():
+                return
 
     async def _rest_seconds(self) -> float:
         """How long the subscription is still to be open, if nothing happens."""

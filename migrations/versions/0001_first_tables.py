@@ -34,6 +34,13 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("owner", sa.String(length=36), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "merchants",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -252,6 +259,7 @@ def downgrade() -> None:
     op.drop_table("secrets")
     op.drop_table("reconciliation")
     op.drop_table("merchants")
+    op.drop_table("leases")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_payment_hash_id"))
 

@@ -31,6 +31,8 @@ async def test_a_sale_on_postgresql(world: World, cluster: Cluster, tmp_path: Pa
         sales = await asyncio.gather(
             *(one.sell(100 + n) for n in range(6) for one in (world.till, till))
         )
+        await asyncio.sleep(1.5)
+        assert world.blink.websockets == 1
         # Each page sits at the process that did not make its invoice.
         async with till.page(sales[0]) as first, world.till.page(sales[1]) as other:
             await asyncio.gather(*(world.blink.pay(sale["invoice"]) for sale in sales))

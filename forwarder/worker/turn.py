@@ -1,0 +1,38 @@
+"""Which of several processes watches Blink: one subscription serves them all."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Final
+
+from forwarder.store import leases
+from forwarder.store.database import Database
+from forwarder.worker.clock import Clock
+
+LEASE: Final = timedelta(seconds=15)
+RENEWAL_SECONDS: Final = 5.0
+_NAME: Final = "watch"
+
+
+class Turn:
+    """A lease on the watch. On an embedded database there is nobody to share it with."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._owner = str(uuid.uuid4())
+
+    async def take(self) -> bool:
+        """Take the turn or keep it; false while another process has it."""
+        if self._database.is_embedded:
+            return True
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            return await leases.take(tx, _NAME, self._owner, now, now + LEASE)
+
+    async def give_back(self) -> None:
+        """Let another process take it at once."""
+        if not self._database.is_embedded:
+            async with self._database.transaction() as tx:
+                await leases.give_back(tx, _NAME, self._owner)
