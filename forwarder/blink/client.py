@@ -52,6 +52,12 @@ _ENTRIES_OF_HASH = Call(
     TypeAdapter(list[Transaction]),
 )
 _ENTRIES = Call(documents.ENTRIES, 10, (*_ACCOUNT, "transactions"), TypeAdapter(Connection))
+_INVOICE = Call(
+    documents.INVOICE,
+    10,
+    (*_ACCOUNT, "walletById", "invoiceByPaymentHash"),
+    TypeAdapter(ListedInvoice),
+)
 _INVOICES = Call(documents.INVOICES, 10, (*_ACCOUNT, "invoices"), TypeAdapter(Connection))
 _WALLETS = Call(documents.WALLETS, 10, (*_ACCOUNT, "wallets"), TypeAdapter(list[replies.Wallet]))
 _CREDENTIALS = Call(documents.CREDENTIALS, 10, (), TypeAdapter(replies.CredentialsReply))
@@ -136,6 +142,11 @@ class BlinkClient:
         """The entries of a wallet from `since` on by Blink's clock, in pages, newest first."""
         async for transactions in self._pages(_ENTRIES, Transaction, wallet_id, since):
             yield _entries(transactions)
+
+    async def invoice_of(self, wallet_id: WalletId, payment_hash: PaymentHash) -> Issued:
+        """The invoice of a wallet with this payment hash."""
+        found = await self._call(_INVOICE, walletId=wallet_id, paymentHash=payment_hash)
+        return Issued(PaymentHash(found.payment_hash), found.payment_request, found.created_at)
 
     async def invoices_since(
         self, wallet_id: WalletId, since: datetime

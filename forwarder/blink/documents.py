@@ -33,7 +33,7 @@ class Operation(GraphQLRequest):
 
 _ENTRY = """
   id direction status settlementAmount settlementCurrency externalId
-  initiationVia { __typename ... on InitiationViaLn { paymentHash paymentRequest } }
+  initiationVia { __typename ... on InitiationViaLn { paymentHash } }
 """
 
 CREATE_INVOICE: Final = Operation("""
@@ -74,6 +74,15 @@ query Entries($walletIds: [WalletId], $first: Int, $after: String) {{
     }}
   }} }}
 }}""")
+
+INVOICE: Final = Operation("""
+query Invoice($walletId: WalletId!, $paymentHash: PaymentHash!) {
+  me { defaultAccount { walletById(walletId: $walletId) {
+    invoiceByPaymentHash(paymentHash: $paymentHash) {
+      paymentHash paymentRequest externalId createdAt
+    }
+  } } }
+}""")
 
 INVOICES: Final = Operation("""
 query Invoices($walletIds: [WalletId], $first: Int, $after: String) {

@@ -135,7 +135,6 @@ class InitiationViaLn(Reply):
 
     typename: Literal["InitiationViaLn"] = Field(alias="__typename")
     payment_hash: Hash
-    payment_request: str
 
 
 class InitiationViaOther(Reply):
@@ -175,7 +174,6 @@ class UpdateTransaction(Reply):
             payment_hash=self.payment_hash,
             external_id=self.external_id,
             created_at=created_at,
-            payment_request=getattr(self.initiation_via, "payment_request", ""),
         )
 
 

@@ -28,10 +28,7 @@ class EntryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send.
-
-    `payment_request` is empty where Blink does not show it.
-    """
+    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send."""
 
     id: str
     direction: Direction
@@ -40,7 +37,6 @@ class Entry:
     payment_hash: PaymentHash | None
     external_id: str | None
     created_at: datetime
-    payment_request: str = ""
 
     def receipt(self) -> Receipt | None:
         """The receipt that this entry is, or None for anything but settled Lightning income."""

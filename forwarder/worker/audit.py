@@ -12,11 +12,12 @@ from typing import Final
 
 import structlog
 
+from forwarder.blink.errors import BlinkError
 from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.forward import Forward, ForwardState
-from forwarder.model.invoice import Issued, Order
+from forwarder.model.invoice import Order
 from forwarder.model.keyring import FORWARD, Keyring
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
@@ -25,6 +26,7 @@ from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import forwards, invoices, locks, merchants, payments, reconciliation
 from forwarder.store.database import Database
+from forwarder.worker.accounts import Account
 from forwarder.worker.clock import Clock
 from forwarder.worker.intake import Intake
 from forwarder.worker.moves import complete
@@ -42,6 +44,7 @@ class Audit:
     def __init__(
         self,
         pages: Sequence[Sequence[Entry]],
+        pos: Account,
         database: Database,
         keyring: Keyring,
         intake: Intake,
@@ -56,6 +59,7 @@ class Audit:
         self._notifier = notifier
         self._clock = clock
         self._pages = pages
+        self._pos = pos
         self._received: dict[str, PaymentHash] = {}
         self._sent = {_stem(e): e.external_id for page in pages for e in page if _is_ours(e)}
         self._names: dict[tuple[PaymentHash, int], str] = {}
@@ -123,11 +127,11 @@ class Audit:
             return
         self.report.rebuilt.append(payment_hash)
         if not self.report.dry_run:
-            await self._rebuild(entry, merchant)
+            await self._rebuild(entry, payment_hash, merchant)
 
     async def _merchant_of(self, entry: Entry) -> Merchant | None:
         """Whose sale it was, by the name that we gave its invoice at Blink."""
-        if entry.external_id is None or not entry.payment_request:
+        if entry.external_id is None:
             return None
         async with self._database.reading() as tx:
             known = await merchants.everyone(tx)
@@ -136,14 +140,14 @@ class Audit:
                 return merchant
         return None
 
-    async def _rebuild(self, entry: Entry, merchant: Merchant) -> None:
+    async def _rebuild(self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant) -> None:
         """Keep a lost invoice again, under its name at Blink: the till's own is not known there."""
         try:
-            decoded = bolt11.decode(entry.payment_request)
-        except Bolt11Error as exc:
+            issued = await self._pos.client.invoice_of(self._pos.wallet_id, payment_hash)
+            decoded = bolt11.decode(issued.payment_request)
+        except (BlinkError, Bolt11Error) as exc:
             log.error("a lost invoice cannot be read", reason=str(exc))
             return
-        issued = Issued(decoded.payment_hash, entry.payment_request, decoded.issued_at)
         amount = Sats((decoded.amount_msat or entry.amount * 1000) // 1000)
         order = Order(str(entry.external_id), amount, decoded.description or "", 1)
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)

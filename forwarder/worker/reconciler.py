@@ -91,6 +91,7 @@ class Reconciler:
             pages = await self._read(since)
             audit = Audit(
                 pages,
+                await self._accounts.pos(),
                 self._database,
                 self._keyring,
                 self._intake,
