@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 
 from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import is_name
+from forwarder.model.units import WalletId
 
 
 def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 WsUrl = Annotated[str, StringConstraints(pattern=r"^wss?://\S+$")]
-Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
+Wallet = Annotated[WalletId, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
@@ -49,11 +50,11 @@ class Settings(BaseSettings):
     blink_api_url: HttpUrl = "https://api.blink.sv/graphql"
     blink_ws_url: WsUrl = "wss://ws.blink.sv/graphql"
     blinkpos_api_key: Secret | None = None
-    blinkpos_btc_wallet_id: Uuid | None = None
+    blinkpos_btc_wallet_id: Wallet | None = None
 
     merchant_name: str = "merchant"
     merchant_api_key: Secret | None = None
-    merchant_wallet_id: Uuid | None = None
+    merchant_wallet_id: Wallet | None = None
     pos_token: Secret | None = None
     operator_token: Secret | None = None
 

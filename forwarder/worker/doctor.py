@@ -73,7 +73,12 @@ async def _merchants(settings: Settings, database: Database) -> AsyncIterator[Fi
     vault = Vault(settings.keyring())
     async with database.reading() as tx:
         enabled = [merchant for merchant in await merchants.everyone(tx) if merchant.enabled]
-    if not enabled:
+    if settings.merchant_api_key is not None:
+        # `run` keeps this one at its start, over one of the same name.
+        given = Merchant(0, settings.merchant_name, settings.merchant_wallet_id, enabled=True)
+        enabled = [merchant for merchant in enabled if merchant.name != given.name]
+        yield await _merchant(settings, given, settings.merchant_api_key)
+    elif not enabled:
         yield Finding("merchants", False, "none yet: add one with `forwarder merchants add`")
     for merchant in enabled:
         try:

@@ -13,7 +13,7 @@ import structlog
 from forwarder import __version__
 from forwarder.failpoints import failpoint
 from forwarder.model.keyring import Keyring
-from forwarder.model.units import WalletId, iso
+from forwarder.model.units import iso
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import figures, forwards, merchants, reconciliation, secrets
 from forwarder.store.database import Database, StoreError
@@ -141,7 +141,7 @@ class Service:
         accounts = Accounts.open(
             settings.blink_api_url,
             settings.blinkpos_api_key,
-            _wallet(settings.blinkpos_btc_wallet_id),
+            settings.blinkpos_btc_wallet_id,
             database,
             Vault(keyring),
         )
@@ -224,15 +224,11 @@ async def _prepare(database: Database, settings: Settings, clock: Clock) -> None
                 name=settings.merchant_name,
                 api_key=settings.merchant_api_key,
                 token=settings.pos_token,
-                wallet_id=_wallet(settings.merchant_wallet_id),
+                wallet_id=settings.merchant_wallet_id,
                 now=clock(),
             )
         if database.is_embedded:
             await forwards.drop_leases(tx, clock())
-
-
-def _wallet(text: str | None) -> WalletId | None:
-    return None if text is None else WalletId(text)
 
 
 def _open_subscription(
