@@ -1,0 +1,391 @@
+"""The parts of the worker on a local Blink and a SQLite file, with one clock for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import update
+
+from forwarder import logs
+from forwarder.model.forward import Forward, ForwardState
+from forwarder.model.invoice import Invoice, InvoiceState, Order
+from forwarder.model.keyring import Keyring
+from forwarder.model.merchant import Merchant
+from forwarder.model.message import Message
+from forwarder.model.payment import Receipt
+from forwarder.model.units import PaymentHash, Sats, WalletId
+from forwarder.sandbox import Account, Fault, FaultKind, Sandbox, Timing
+from forwarder.settings import Settings
+from forwarder.store import forwards, journal, merchants, tables
+from forwarder.store.database import Database
+from forwarder.store.forwards import Lease
+from forwarder.store.vault import Vault
+from forwarder.worker.accounts import Accounts
+from forwarder.worker.bell import Bell
+from forwarder.worker.catch_up import CatchUp
+from forwarder.worker.expiry import Expiry
+from forwarder.worker.forwarding import Forwarding
+from forwarder.worker.handshakes import Handshakes
+from forwarder.worker.intake import Intake
+from forwarder.worker.invoicing import Invoicing
+from forwarder.worker.moves import Moves
+from forwarder.worker.notifier import Notifier
+from forwarder.worker.payout import Payout
+from forwarder.worker.reconciler import Reconciler
+from forwarder.worker.sales import Sales
+from forwarder.worker.sending import Sending
+from forwarder.worker.subscription import Subscription
+from forwarder.worker.turn import Turn
+from forwarder.worker.watcher import Watcher
+
+START = datetime(2026, 8, 1, 12, tzinfo=UTC)
+TOKEN = "token-of-the-till"
+SECRET = "secret-for-tests"
+CREATE, PAY, READ = "lnInvoiceCreate", "lnInvoicePaymentSend", "me"
+
+
+@dataclass
+class Clock:
+    """The time, for Blink and for the service."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(eq=False)
+class Page:
+    """A connected page that writes down what it is told."""
+
+    told: list[Message] = field(default_factory=list)
+    watch: list[str] = field(default_factory=list)
+
+    async def tell(self, message: Message) -> None:
+        self.told.append(message)
+
+    async def tell_watch(self, state: str, now: datetime) -> None:
+        self.watch.append(state)
+
+    @property
+    def kinds(self) -> list[object]:
+        return [message.body["type"] for message in self.told]
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 5) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            held = holds()
+            if held if isinstance(held, bool) else await held:
+                return
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[asyncio.Task[None]]:
+    """An endless task, for as long as the block lasts."""
+
+    async def run() -> None:
+        await work()
+
+    task = asyncio.create_task(run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class Worker:
+    """One process's side of forwarding, under an owner of its own."""
+
+    shop: Shop
+    accounts: Accounts
+    moves: Moves = field(init=False)
+    invoicing: Invoicing = field(init=False)
+    sending: Sending = field(init=False)
+    forwarding: Forwarding = field(init=False)
+    payout: Payout = field(init=False)
+
+    def __post_init__(self) -> None:
+        shop = self.shop
+        self.moves = Moves(shop.database, shop.keyring, shop.notifier, shop.clock, 60)
+        self.invoicing = Invoicing(self.accounts, self.moves, shop.clock)
+        self.sending = Sending(self.accounts, self.moves, shop.clock)
+        self.forwarding = Forwarding(self.invoicing, self.sending, self.moves)
+        self.payout = Payout(shop.database, self.forwarding, self.moves, shop.payout_bell)
+
+    async def claim(self, late: float = 0) -> list[Forward]:
+        """Take what is due, or what will be so much later."""
+        lease = self.moves.lease()
+        later = timedelta(seconds=late)
+        lease = Lease(lease.owner, lease.now + later, lease.until + later, lease.horizon + later)
+        async with self.shop.database.transaction() as tx:
+            return await forwards.claim(tx, lease, 50)
+
+    async def work(self, late: float = 0) -> int:
+        """Take what is due as far as it goes; how many there were."""
+        claimed = await self.claim(late)
+        for forward in claimed:
+            await self.forwarding.advance(forward)
+        return len(claimed)
+
+
+@dataclass
+class Shop:
+    """A point of sale with one merchant, and a look at everything."""
+
+    blink: Sandbox
+    pos: Account
+    merchant: Account
+    pos_key: str
+    merchant_key: str
+    settings: Settings
+    clock: Clock
+    database: Database
+    keyring: Keyring
+    vault: Vault
+    accounts: Accounts
+    seller: Merchant
+    stack: AsyncExitStack
+    page: Page = field(default_factory=Page)
+    notifier: Notifier = field(default_factory=Notifier)
+    payout_bell: Bell = field(default_factory=Bell)
+    watcher_bell: Bell = field(default_factory=Bell)
+    intake: Intake = field(init=False)
+    catch_up: CatchUp = field(init=False)
+    handshakes: Handshakes = field(init=False)
+    watcher: Watcher = field(init=False)
+    reconciler: Reconciler = field(init=False)
+    expiry: Expiry = field(init=False)
+    sales: Sales = field(init=False)
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        database, clock, notifier = self.database, self.clock, self.notifier
+        self.intake = Intake(
+            database, self.keyring, notifier, self.payout_bell, self.watcher_bell, clock
+        )
+        self.catch_up = CatchUp(self.accounts, database, self.intake)
+        self.handshakes = Handshakes(database, clock)
+        self.watcher = Watcher(
+            partial(_subscribe, self.blink.ws_url, SecretStr(self.pos_key), self.intake, clock),
+            0,
+            database,
+            self.catch_up,
+            self.handshakes,
+            Turn(database, clock),
+            notifier,
+            self.watcher_bell,
+            clock,
+        )
+        self.reconciler = Reconciler(
+            database, self.accounts, self.keyring, self.intake, notifier, clock, 300
+        )
+        self.expiry = Expiry(
+            database, self.accounts, self.catch_up, self.watcher, self.reconciler, notifier, clock
+        )
+        self.sales = self.sales_with(self.accounts)
+        self.worker = Worker(self, self.accounts)
+
+    def sales_with(self, accounts: Accounts) -> Sales:
+        """The tills' side, on these accounts."""
+        return Sales(
+            self.database,
+            accounts,
+            self.keyring,
+            self.intake,
+            self.watcher,
+            self.expiry,
+            self.reconciler,
+            self.notifier,
+            self.clock,
+        )
+
+    async def accounts_at(self, url: str, vault: Vault | None = None) -> Accounts:
+        """Accounts at another Blink, or with other secrets."""
+        key, wallet = SecretStr(self.pos_key), WalletId(self.pos.btc_wallet_id)
+        opening = Accounts.open(url, key, wallet, self.database, vault or self.vault)
+        return await self.stack.enter_async_context(opening)
+
+    def fault(self, operation: str, kind: FaultKind, **more: Any) -> None:  # noqa: ANN401 - as `Fault` takes it
+        """Let something go wrong at Blink."""
+        self.blink.faults.add(Fault(operation, kind, **more))
+
+    def merchant_fault(self, operation: str, kind: FaultKind, **more: Any) -> None:  # noqa: ANN401 - as `Fault` takes it
+        """Let something go wrong for the merchant's account alone."""
+        self.fault(operation, kind, account=self.merchant.id, **more)
+
+    # Sales
+
+    async def sell(self, sats: int = 1_000, seconds: int = 900, name: str = "") -> Invoice:
+        """An invoice that the page waits for."""
+        order = Order(name or f"order-{len(self.blink.calls)}", Sats(sats), "coffee", seconds)
+        invoice = await self.sales.create(self.seller, order)
+        self.notifier.join(invoice.id, self.page)
+        return invoice
+
+    async def pay(self, invoice: Invoice, sats: int | None = None) -> Receipt:
+        """A customer pays; what Blink's ledger says."""
+        tx = await self.blink.pay(invoice.payment_request, sats)
+        return Receipt(invoice.payment_hash, tx.id, Sats(tx.amount))
+
+    async def queue(self, sats: int = 1_000) -> Invoice:
+        """A sale that is paid, and whose forward is queued."""
+        invoice = await self.sell(sats)
+        await self.pay(invoice)
+        await self.catch_up.run()
+        return invoice
+
+    # A look
+
+    async def state(self, invoice: Invoice) -> InvoiceState:
+        """How an invoice stands."""
+        found = await self.sales.by_id(invoice.id)
+        assert found is not None
+        return found.state
+
+    async def forward(self, invoice: Invoice) -> Forward:
+        """The forward of a sale."""
+        (found,) = await self.forwards(invoice)
+        return found
+
+    async def forwards(self, invoice: Invoice) -> list[Forward]:
+        """All forwards of a sale."""
+        async with self.database.reading() as tx:
+            return await forwards.of_payment(tx, invoice.payment_hash)
+
+    async def story(self, payment_hash: PaymentHash) -> list[str]:
+        """The steps of a payment."""
+        async with self.database.reading() as tx:
+            return [one.step for one in await journal.story(tx, payment_hash)]
+
+    async def force(self, forward: Forward, **values: object) -> None:
+        """Change what is kept of a forward."""
+        table = tables.forwards
+        async with self.database.transaction() as tx:
+            await tx.execute(update(table).where(table.c.id == forward.id).values(values))
+
+    def operations(self, account: Account | None = None) -> list[str]:
+        """What Blink was asked."""
+        return [
+            call.operation
+            for call in self.blink.calls
+            if account is None or call.account_id == account.id
+        ]
+
+    @property
+    def sends(self) -> int:
+        """How often BlinkPOS has paid."""
+        return len(self.blink.sends(self.pos.btc_wallet_id))
+
+    @property
+    def earned(self) -> int:
+        """What the merchant has."""
+        return self.blink.balance(self.merchant.btc_wallet_id)
+
+    async def is_forwarded(self, invoice: Invoice) -> None:
+        """The end of every sale: the money is there, once, and the page knows."""
+        forward = await self.forward(invoice)
+        assert forward.state is ForwardState.FORWARDED, forward
+        sent = [it for it in self.blink.sends(self.pos.btc_wallet_id)]
+        assert forward.transaction_id in {it.id for it in sent}
+        assert self.page.kinds[-1] == "forwarded"
+        found = await self.sales.by_id(invoice.id)
+        assert found is not None
+        assert found.forwarded_at is not None
+
+
+def _subscribe(url: str, key: SecretStr, intake: Intake, clock: Clock, bell: Bell) -> Any:  # noqa: ANN401
+    return Subscription.open(url, key, intake, bell, clock)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that is up to date, to copy from."""
+    from tests.store.conftest import migrate, run_apart
+
+    path = tmp_path_factory.mktemp("worker") / "forwarder.db"
+    run_apart(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, migrated: Path) -> AsyncIterator[Shop]:
+    """A point of sale whose parts a test puts to work one by one."""
+    clock = Clock()
+    path = shutil.copy(migrated, tmp_path / "forwarder.db")
+    keyring = Keyring((SecretStr(SECRET),))
+    vault = Vault(keyring)
+    timing = Timing(lock_pause=0.01, lock_jitter=0.003)
+    async with AsyncExitStack() as stack:
+        blink = await stack.enter_async_context(Sandbox.serve(clock=clock, seed=1, timing=timing))
+        pos, merchant = blink.open_account("blinkpos", sats=1_000_000), None
+        merchant = blink.open_account("merchant")
+        keys = blink.create_key(pos), blink.create_key(merchant)
+        settings = Settings(
+            blink_api_url=blink.api_url,
+            blink_ws_url=blink.ws_url,
+            blinkpos_api_key=SecretStr(keys[0]),
+            forwarder_secret_key=SecretStr(SECRET),
+            database_url=f"sqlite+aiosqlite:///{path}",
+        )
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.close)
+        async with database.transaction() as tx:
+            seller = await merchants.put(
+                tx,
+                vault,
+                name="merchant",
+                api_key=SecretStr(keys[1]),
+                token=SecretStr(TOKEN),
+                wallet_id=WalletId(merchant.btc_wallet_id),
+                now=clock(),
+            )
+        accounts = await stack.enter_async_context(
+            Accounts.open(blink.api_url, SecretStr(keys[0]), None, database, vault)
+        )
+        yield Shop(
+            blink,
+            pos,
+            merchant,
+            *keys,
+            settings,
+            clock,
+            database,
+            keyring,
+            vault,
+            accounts,
+            seller,
+            stack,
+        )
+        blink.verify()
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the service logs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("debug", "json")
+    root.addHandler(caplog.handler)
+    yield caplog
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()

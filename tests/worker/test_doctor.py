@@ -1,0 +1,144 @@
+"""The doctor's findings, and the enrolment of merchants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from forwarder.blink.errors import Refused
+from forwarder.model.units import WalletId
+from forwarder.store import merchants
+from forwarder.store.database import Database
+from forwarder.store.merchants import TokenTaken
+from forwarder.worker import doctor
+from forwarder.worker.clock import Clock, utc_now
+from forwarder.worker.doctor import Finding
+from forwarder.worker.enrolment import enrol
+from tests.store.rows import end_of_failed_connections
+from tests.worker.conftest import TOKEN, Shop
+
+OTHER_WALLET = WalletId("00000000-0000-4000-8000-000000000000")
+
+
+async def findings(
+    shop: Shop, database: Database | None = None, clock: Clock = utc_now, **settings: object
+) -> dict[str, Finding]:
+    """What the doctor finds, by its subject."""
+    changed = shop.settings.model_copy(update=settings)
+    found = [it async for it in doctor.examine(changed, database or shop.database, clock)]
+    return {finding.subject: finding for finding in found}
+
+
+async def test_where_all_is_well_all_is_well(shop: Shop) -> None:
+    found = await findings(shop)
+    assert list(found) == ["database", "BlinkPOS key", "merchant merchant", "clock"]
+    assert all(finding.ok for finding in found.values()), found
+    assert "1000000 sat" in found["BlinkPOS key"].detail
+    assert shop.pos_key not in repr(found)
+
+
+async def test_a_database_that_cannot_be_opened_is_found(shop: Shop, tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/nowhere/at/all.db")
+    found = await anext(doctor.examine(shop.settings, database, utc_now))
+    assert not found.ok
+    await database.close()
+    await end_of_failed_connections()
+
+
+@pytest.mark.parametrize("scopes", [["READ"], ["READ", "RECEIVE"], ["READ", "WRITE"]])
+async def test_a_key_that_may_do_too_little_is_found(shop: Shop, scopes: list[str]) -> None:
+    key = SecretStr(shop.blink.create_key(shop.pos, scopes))
+    found = (await findings(shop, blinkpos_api_key=key))["BlinkPOS key"]
+    assert not found.ok
+    missing = sorted({"READ", "RECEIVE", "WRITE"} - set(scopes))
+    assert ", ".join(missing) in found.detail
+
+
+async def test_a_missing_unknown_or_wrong_key_is_found(shop: Shop) -> None:
+    missing = (await findings(shop, blinkpos_api_key=None))["BlinkPOS key"]
+    unknown = (await findings(shop, blinkpos_api_key=SecretStr("canary")))["BlinkPOS key"]
+    assert not missing.ok
+    assert "not set" in missing.detail
+    assert not unknown.ok
+    assert "canary" not in unknown.detail
+
+
+async def test_a_wallet_of_somebody_else_is_found(shop: Shop) -> None:
+    subject = "BlinkPOS key"
+    right = await findings(shop, blinkpos_btc_wallet_id=shop.pos.btc_wallet_id)
+    assert right[subject].ok
+    for wallet in (OTHER_WALLET, shop.pos.usd_wallet_id, shop.merchant.btc_wallet_id):
+        assert not (await findings(shop, blinkpos_btc_wallet_id=wallet))[subject].ok
+
+
+async def test_no_merchant_yet_is_found(shop: Shop) -> None:
+    async with shop.database.transaction() as tx:
+        await merchants.disable(tx, shop.seller)
+    assert not (await findings(shop))["merchants"].ok
+
+
+async def test_a_merchants_wallet_of_somebody_else_is_found(shop: Shop) -> None:
+    async with shop.database.transaction() as tx:
+        await merchants.learn_wallet(tx, shop.seller, OTHER_WALLET)
+    assert not (await findings(shop))["merchant merchant"].ok
+
+
+async def test_a_merchants_key_that_cannot_be_checked_is_told_of(shop: Shop) -> None:
+    shop.blink.revoke_key(shop.merchant_key)
+    found = (await findings(shop))["merchant merchant"]
+    assert found.ok  # its wallet is known: it may only lack the scope READ
+    assert "cannot be checked" in found.detail
+    key = SecretStr("nobody")
+    async with shop.database.transaction() as tx:
+        await merchants.put(
+            tx,
+            shop.vault,
+            name="merchant",
+            api_key=key,
+            token=SecretStr(TOKEN),
+            wallet_id=None,
+            now=shop.clock(),
+        )
+    assert not (await findings(shop))["merchant merchant"].ok
+
+
+async def test_a_secret_key_that_is_not_the_one_is_found(shop: Shop) -> None:
+    found = await findings(shop, forwarder_secret_key=SecretStr("another"))
+    assert not found["merchant merchant"].ok
+    assert "FORWARDER_SECRET_KEY" in found["merchant merchant"].detail
+
+
+async def test_a_clock_that_is_wrong_or_cannot_be_compared_is_found(
+    shop: Shop, unused_tcp_port: int
+) -> None:
+    assert not (await findings(shop, clock=shop.clock))["clock"].ok
+    nowhere = f"http://127.0.0.1:{unused_tcp_port}/graphql"
+    found = await findings(shop, blink_api_url=nowhere)
+    assert not found["clock"].ok
+    assert not found["BlinkPOS key"].ok
+
+
+async def test_a_merchant_is_enrolled_once_blink_knows_its_key(shop: Shop) -> None:
+    bob = shop.blink.open_account("bob")
+    key, token = SecretStr(shop.blink.create_key(bob)), SecretStr("bobs-token")
+    settings, database = shop.settings, shop.database
+    enrolled = await enrol(settings, database, "bob", key, token, None, shop.clock())
+    assert (enrolled.name, enrolled.wallet_id) == ("bob", bob.btc_wallet_id)
+    assert await shop.sales.merchant_of("bobs-token") == enrolled
+    given = await enrol(settings, database, "bob", key, token, OTHER_WALLET, shop.clock())
+    assert (given.id, given.wallet_id) == (enrolled.id, OTHER_WALLET)
+
+
+async def test_a_merchant_is_not_enrolled_with_a_key_or_a_token_that_is_not_its_own(
+    shop: Shop,
+) -> None:
+    settings, database = shop.settings, shop.database
+    nobody, token = SecretStr("nobody"), SecretStr(TOKEN)
+    with pytest.raises(Refused):
+        await enrol(settings, database, "bob", nobody, SecretStr("new"), None, shop.clock())
+    with pytest.raises(TokenTaken):
+        await enrol(settings, database, "bob", nobody, token, OTHER_WALLET, shop.clock())
+    async with database.reading() as tx:
+        assert [it.name for it in await merchants.everyone(tx)] == ["merchant"]

@@ -1,0 +1,111 @@
+"""The whole worker: it starts, sells, forwards, says how it is, and comes to rest."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from forwarder.model.invoice import Order
+from forwarder.model.units import Sats
+from forwarder.settings import Settings, SettingsError
+from forwarder.store import figures
+from forwarder.store.database import DatabaseError
+from forwarder.worker.service import Service
+from tests.worker.conftest import CREATE, TOKEN, Page, Shop, Worker, until
+
+ORDER = Order("order-1", Sats(1_000), "coffee", 900)
+
+
+@pytest.fixture
+def settings(shop: Shop) -> Settings:
+    changes: dict[str, Any] = {
+        "merchant_api_key": SecretStr(shop.merchant_key),
+        "merchant_wallet_id": shop.merchant.btc_wallet_id,
+        "blinkpos_btc_wallet_id": shop.pos.btc_wallet_id,
+        "pos_token": SecretStr(TOKEN),
+    }
+    return shop.settings.model_copy(update=changes)
+
+
+async def test_a_sale_goes_all_the_way_and_the_status_says_so(
+    shop: Shop, settings: Settings
+) -> None:
+    page = Page()
+    async with Service.open(settings, shop.clock) as service:
+        assert await service.ready()
+        merchant = await service.sales.merchant_of(TOKEN)
+        assert merchant is not None
+        invoice = await service.sales.create(merchant, ORDER)
+        service.notifier.join(invoice.id, page)
+        await until(lambda: shop.blink.subscriptions == 1)
+        status = cast(dict[str, Any], await service.status())
+        assert status["subscription"]["state"] in ("connecting", "open")
+        assert status["invoices"]["pending"] == 1
+        await shop.pay(invoice)
+        await until(lambda: page.kinds == ["payment", "forwarded"])
+        await until(lambda: shop.blink.websockets == 0)
+        status = cast(dict[str, Any], await service.status())
+    assert status["sats"]["received"] == status["sats"]["forwarded"] == 1_000
+    assert status["sats"]["held"] == status["sats"]["outstanding"] == 0
+    assert status["oldestOutstandingSeconds"] == 0
+    assert status["subscription"]["state"] == "closed"
+    assert status["subscription"]["lastEventAt"].endswith("Z")
+    assert shop.earned == 1_000
+
+
+async def test_what_is_outstanding_grows_old(shop: Shop) -> None:
+    shop.blink.disable_receive(shop.merchant)
+    shop.merchant_fault(CREATE, "timeout_before", times=None)
+    async with Service.open(shop.settings, shop.clock) as service:
+        await shop.queue()
+        shop.clock.advance(42)
+        status = await service.status()
+        assert status["oldestOutstandingSeconds"] == 42
+        shop.blink.faults.clear()
+        await shop.blink.stop()  # the call that hangs need not be waited out
+
+
+async def test_it_does_not_start_without_a_key(shop: Shop) -> None:
+    settings = shop.settings.model_copy(update={"blinkpos_api_key": None})
+    with pytest.raises(SettingsError, match="BLINKPOS_API_KEY"):
+        async with Service.open(settings):
+            pass
+
+
+async def test_a_second_one_does_not_start_on_the_same_file(shop: Shop) -> None:
+    async with Service.open(shop.settings):
+        with pytest.raises(DatabaseError, match="another forwarder"):
+            async with Service.open(shop.settings):
+                pass
+    async with Service.open(shop.settings) as again:
+        await until(again.ready)
+
+
+async def test_what_a_dead_process_has_left_is_taken_up_at_the_start(shop: Shop) -> None:
+    invoice = await shop.queue()
+    assert len(await Worker(shop, shop.accounts).claim()) == 1  # and dies
+
+    async with Service.open(shop.settings, shop.clock):
+        await until(lambda: shop.earned == 1_000)
+    assert (await shop.forward(invoice)).transaction_id is not None
+
+
+async def test_it_is_not_ready_while_the_wallet_is_not_known(shop: Shop) -> None:
+    shop.fault("*", "http_503", times=None)
+    async with Service.open(shop.settings) as service:
+        assert not await service.ready()
+
+
+async def test_it_is_not_ready_while_the_database_does_not_answer(
+    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(tx: Any) -> None:  # noqa: ANN401
+        await tx.execute(text("SELECT * FROM nowhere"))
+
+    async with Service.open(settings) as service:
+        assert await service.ready()
+        monkeypatch.setattr(figures, "ping", broken)
+        assert not await service.ready()
