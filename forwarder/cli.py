@@ -283,7 +283,7 @@ def resolve(
     note: Annotated[str, typer.Option(help="How it was settled; goes into the journal.")],
     as_json: Json = False,
 ) -> None:
-    """Keep that what is held of a payment was settled by hand."""
+    """Record that what is held of a payment was settled by hand."""
     if not note.strip():
         raise typer.BadParameter("say how it was settled", param_hint="--note")
 

@@ -104,8 +104,9 @@ class Settings(BaseSettings):
     def _key_file(self) -> Path:
         """Beside an embedded database, for one is of no use without the other."""
         url = make_url(self.database_url)
-        embedded = url.get_backend_name() == "sqlite" and url.database
-        return Path(url.database or "").parent / _KEY_FILE if embedded else Path(_KEY_FILE)
+        if url.get_backend_name() == "sqlite" and url.database:
+            return Path(url.database).with_name(_KEY_FILE)
+        return Path(_KEY_FILE)
 
 
 def _explain(exc: ValidationError) -> str:

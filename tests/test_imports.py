@@ -14,10 +14,11 @@ MAY_SEE = {
     "model": set[str](),
     "settings": {"model"},
     "logs": set[str](),
+    "failpoints": set[str](),
     "blink": {"model"},
-    "store": {"model"},
+    "store": {"model", "failpoints"},
     "sandbox": set[str](),
-    "worker": {"model", "blink", "store", "settings", "__init__"},
+    "worker": {"model", "blink", "store", "settings", "failpoints", "__init__"},
     "web": {"model", "blink", "store", "worker", "settings"},
     "demo": {"model", "sandbox", "worker", "web", "settings"},
     "cli": {"__init__", "model", "blink", "store", "sandbox", "worker", "web", "settings"}

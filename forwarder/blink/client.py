@@ -40,6 +40,7 @@ class Call(Generic[Shape]):
     shape: TypeAdapter[Shape]
 
 
+_NO_REDIRECTS: Final = {"allow_redirects": False}
 _ACCOUNT = ("me", "defaultAccount")
 _CREATE = Call(documents.CREATE_INVOICE, 15, ("lnInvoiceCreate",), TypeAdapter(replies.CreateReply))
 _CANCEL = Call(documents.CANCEL_INVOICE, 10, ("lnInvoiceCancel",), TypeAdapter(replies.CancelReply))
@@ -95,16 +96,14 @@ class BlinkClient:
         """Make an invoice. Blink refuses an `external_id` that the account has used before."""
         if not self._creations.take():
             raise Refused(Refusal(TOO_MANY, "too many invoices in a minute; none was asked for"))
-        variables = {
+        wanted = {
             "walletId": wallet_id,
             "amount": amount,
-            "memo": memo,
             "expiresIn": minutes,
             "externalId": external_id,
         }
-        reply = await self._call(
-            _CREATE, input={name: value for name, value in variables.items() if value != ""}
-        )
+        described = {"memo": memo} if memo else {}
+        reply = await self._call(_CREATE, input=wanted | described)
         if reply.errors:
             raise Refused(reply.errors[0].refusal())
         if reply.invoice is None:
@@ -190,7 +189,9 @@ class BlinkClient:
         """Send, wait for the answer no longer than its deadline, and read it."""
         try:
             async with asyncio.timeout(call.seconds):
-                data: object = await self._session.execute(call.operation.bind(**variables))
+                request = call.operation.bind(**variables)
+                # A redirect would carry the key, and a payment, to somebody else.
+                data: object = await self._session.execute(request, extra_args=_NO_REDIRECTS)
             return call.shape.validate_python(_at(data, call.path))
         except Exception as exc:
             raise translate(exc) from exc

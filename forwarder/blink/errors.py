@@ -21,6 +21,10 @@ from gql.transport.exceptions import (
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
 
 _CODE_OF_STATUS: Final = {401: KEY_REFUSED, 403: THROTTLED, 429: THROTTLED}
+_MEANINGS: Final = {
+    401: "Blink does not know this API key",
+    429: "Blink takes no more calls from here just now",
+}
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # 409: the idempotency key was used before
 
 
@@ -57,7 +61,7 @@ def translate(exc: Exception) -> BlinkError:
             return NeverSent(f"cannot reach Blink: {cause}")
         case TransportServerError(code=int(status)) if _is_refusal(status):
             code = _CODE_OF_STATUS.get(status, f"HTTP_{status}")
-            return Refused(Refusal(code, f"Blink answered with HTTP status {status}"))
+            return Refused(Refusal(code, _MEANINGS.get(status, f"HTTP status {status}")))
         case TransportQueryError(errors=list(errors)):
             return _from_errors(errors)
         case TimeoutError():

@@ -109,9 +109,10 @@ class PayReply(Reply):
 
     def outcome(self) -> Paid | Underway | Refusal:
         """What Blink says. A `Refusal` is no proof: Blink can say FAILURE after money moved."""
+        sent = self._proof()
         match self.status:
-            case SendStatus.SUCCESS | SendStatus.ALREADY_PAID if self._is_proof():
-                return Paid(self.transaction.id if self.transaction else "")
+            case SendStatus.SUCCESS | SendStatus.ALREADY_PAID if sent is not None:
+                return sent
             case SendStatus.SUCCESS | SendStatus.PENDING:
                 return Underway()
             case SendStatus.ALREADY_PAID if self.transaction is not None:
@@ -121,13 +122,11 @@ class PayReply(Reply):
             case SendStatus.FAILURE | None:
                 return self.errors[0].refusal() if self.errors else Refusal(None, "no reason given")
 
-    def _is_proof(self) -> bool:
+    def _proof(self) -> Paid | None:
         sent = self.transaction
-        return (
-            sent is not None
-            and sent.direction is Direction.SEND
-            and sent.status is EntryStatus.SUCCESS
-        )
+        if sent is None or sent.direction is not Direction.SEND:
+            return None
+        return Paid(sent.id) if sent.status is EntryStatus.SUCCESS else None
 
 
 class InitiationViaLn(Reply):

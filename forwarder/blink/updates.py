@@ -103,7 +103,7 @@ def _transport(url: str, api_key: SecretStr) -> WebsocketsTransport:
 def _read(data: dict[str, object]) -> Update:
     try:
         update = replies.MyUpdates.model_validate(data["myUpdates"]).update
-    except (KeyError, ValidationError) as exc:
+    except (KeyError, TypeError, ValidationError) as exc:
         return Gap(f"an event was not understood: {type(exc).__name__}")
     if not isinstance(update, replies.LnUpdate):
         return SignOfLife()

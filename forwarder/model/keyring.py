@@ -48,9 +48,9 @@ class Keyring:
     def sale_name(self, merchant: str, external_id: str, attempt: int) -> str:
         """The externalId at Blink of a customer's invoice: shows whose sale it is to us alone."""
         sale = self._names("sale", f"{merchant}\n{external_id}\n{attempt}")[0]
-        return self.merchant_marks(merchant)[0] + sale
+        return self.sale_prefixes(merchant)[0] + sale
 
-    def merchant_marks(self, merchant: str) -> tuple[str, ...]:
+    def sale_prefixes(self, merchant: str) -> tuple[str, ...]:
         """How the names of a merchant's sales begin, by each key: newest first."""
         return tuple(f"pos-{name[:16]}-" for name in self._names("merchant", merchant))
 
@@ -59,9 +59,9 @@ class Keyring:
 
         Blink refuses a second invoice of the same name, and shows the name on our debit too.
         """
-        return f"{self.forward_stems(payment_hash, position)[0]}{attempt}"
+        return f"{self.forward_prefixes(payment_hash, position)[0]}{attempt}"
 
-    def forward_stems(self, payment_hash: PaymentHash, position: int) -> tuple[str, ...]:
+    def forward_prefixes(self, payment_hash: PaymentHash, position: int) -> tuple[str, ...]:
         """A payout invoice's name without its attempt, by each key: newest first."""
         names = self._names("forward", payment_hash)
         return tuple(f"{FORWARD}{name}-{position}-" for name in names)

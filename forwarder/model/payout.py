@@ -71,10 +71,10 @@ class Hold:
     resumes: bool
 
 
-Unpaid = TryAgain | Renew | Hold
+Consequence = TryAgain | Renew | Hold
 
 
-def after_refusal(forward: Forward, refusal: Refusal) -> Unpaid:
+def after_refusal(forward: Forward, refusal: Refusal) -> Consequence:
     """What follows once a payout is both refused and proven unpaid."""
     match refusal.remedy:
         case Remedy.RETRY:

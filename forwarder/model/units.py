@@ -25,8 +25,3 @@ def iso(moment: datetime) -> str:
     """A UTC time as the contract writes it: ISO 8601, milliseconds and `Z`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
-
-
-def fit_memo(text: str) -> str:
-    """The longest beginning of `text` that Blink accepts as a memo, cut between characters."""
-    return text.encode()[:MAX_MEMO_BYTES].decode(errors="ignore")

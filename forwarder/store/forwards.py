@@ -1,4 +1,4 @@
-"""The forwards, their leases, and their moves from state to state.
+"""The forwards, and their moves from state to state.
 
 Each move is one compare-and-set on state and owner, with its row in the journal: whoever has lost
 its lease, or looks at an old state, gets `LostClaim` and changes nothing.
@@ -7,7 +7,6 @@ its lease, or looks at an old state, gets `LostClaim` and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
+from forwarder.model.lease import Lease
 from forwarder.model.ledger import Entry
 from forwarder.model.payment import Payment, Share
 from forwarder.model.payout import MAX_ATTEMPTS
@@ -32,9 +32,9 @@ from forwarder.model.refusal import Refusal
 from forwarder.model.units import PaymentHash, WalletId
 from forwarder.store import journal, locks
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import Values, insert_new
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import UtcDateTime, forwards, payments
-from forwarder.store.upsert import Values, insert_new
 
 
 class LostClaim(Exception):
@@ -43,17 +43,6 @@ class LostClaim(Exception):
 
 class Insolvent(Exception):
     """More would be sent for a payment than was received for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who works on forwards, as of now, and until when nobody else may."""
-
-    owner: str
-    now: datetime
-    until: datetime
-    horizon: datetime
-    """No due time of ours lies beyond: one that does was written by a clock that ran ahead."""
 
 
 async def add(
@@ -77,80 +66,57 @@ async def add(
         await journal.write(tx, payment.payment_hash, Step(now, "forward queued", "intake", detail))
 
 
-# Claims: a forward is free when it is due; whoever takes it moves that time to the lease's end.
+async def all_held(tx: Transaction) -> list[Forward]:
+    """Everything that is held, oldest first."""
+    query = select(forwards).where(forwards.c.state == ForwardState.HELD)
+    return [read(row) for row in await tx.execute(query.order_by(forwards.c.id))]
 
 
-async def claim(
-    tx: Transaction, lease: Lease, limit: int, working: Collection[int] = ()
-) -> list[Forward]:
-    """Take forwards that are due, oldest first: after a wait, or from an owner who has died.
+async def paying(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Forward]:
+    """The forwards whose payout invoices have these payment hashes."""
+    query = select(forwards).where(forwards.c.payout_hash.in_(hashes))
+    return {row.payout_hash: read(row) for row in await tx.execute(query)}
 
-    Whoever takes a queued one is about to ask for its payout invoice, and this keeps it. What the
-    owner is still `working` on is left alone, even if its lease has run out.
-    """
-    due = (
-        select(forwards.c.id)
-        .where(_is_due(lease), forwards.c.id.not_in(working))
-        .order_by(forwards.c.due_at, forwards.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+
+async def named(tx: Transaction, names: Collection[str]) -> dict[str, Forward]:
+    """The forwards whose payout invoices have these names at Blink."""
+    query = select(forwards).where(forwards.c.external_id.in_(names))
+    return {row.external_id: read(row) for row in await tx.execute(query)}
+
+
+async def of_stem(tx: Transaction, stem: str) -> Forward | None:
+    """The forward whose payout invoices' names begin so, whichever attempt it is at."""
+    names = [f"{stem}{attempt}" for attempt in range(1, MAX_ATTEMPTS + 1)]
+    query = select(forwards).where(forwards.c.external_id.in_(names)).limit(1)
+    row = (await tx.execute(query)).first()
+    return None if row is None else read(row)
+
+
+async def is_payout(tx: Transaction, payment_hash: PaymentHash) -> bool:
+    """Whether this is the hash of a payout invoice of ours: its receipt is a refund, no income."""
+    found = exists().where(forwards.c.payout_hash == payment_hash)
+    return (await tx.execute(select(found))).scalar_one()
+
+
+async def of_payment(tx: Transaction, payment_hash: PaymentHash) -> list[Forward]:
+    """The forwards of a payment, by position."""
+    query = select(forwards).where(forwards.c.payment_hash == payment_hash)
+    return [read(row) for row in await tx.execute(query.order_by(forwards.c.position))]
+
+
+async def all_settled(tx: Transaction, payment: Payment) -> bool:
+    """Whether every forward of a payment is at its end."""
+    final = (ForwardState.FORWARDED, ForwardState.RESOLVED)
+    open_one = exists().where(
+        forwards.c.payment_hash == payment.payment_hash, forwards.c.state.not_in(final)
     )
-    statement = (
-        update(forwards)
-        .where(forwards.c.id.in_(due))
-        .values(owner=lease.owner, due_at=lease.until, asked_at=_asked(lease.now))
-        .returning(forwards)
-    )
-    claimed = [_forward(row) for row in await tx.execute(statement)]
-    return sorted(claimed, key=lambda forward: forward.id)
-
-
-async def keep_leases(tx: Transaction, lease: Lease, working: Collection[int]) -> None:
-    """Prolong an owner's leases on the forwards that it is still working on."""
-    mine = and_(
-        forwards.c.id.in_(working),
-        forwards.c.owner == lease.owner,
-        forwards.c.due_at.is_not(None),
-    )
-    await tx.execute(update(forwards).where(mine).values(due_at=lease.until))
-
-
-async def give_back(tx: Transaction, forward_id: int, due_at: datetime, lease: Lease) -> None:
-    """Give one lease back: whoever worked under it has failed."""
-    mine = and_(forwards.c.id == forward_id, forwards.c.owner == lease.owner)
-    still_open = forwards.c.due_at.is_not(None)
-    await tx.execute(update(forwards).where(mine, still_open).values(owner=None, due_at=due_at))
-
-
-async def set_aside(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
-    """Give a lease back because it is not this one's turn: no try has failed."""
-    await _set(tx, forward, lease, {"owner": None, "due_at": due_at})
-
-
-async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) -> None:
-    """Give back every lease of an owner, or, where only one process can be alive, of all."""
-    leased = and_(forwards.c.owner.is_not(None), forwards.c.due_at.is_not(None))
-    if owner is not None:
-        leased = and_(leased, forwards.c.owner == owner)
-    await tx.execute(update(forwards).where(leased).values(owner=None, due_at=now))
-
-
-async def is_any_due(tx: Transaction, lease: Lease) -> bool:
-    """Whether there is something to claim."""
-    found = select(exists().where(_is_due(lease)))
-    return bool((await tx.execute(found)).scalar_one())
-
-
-async def next_due(tx: Transaction) -> datetime | None:
-    """When the next forward may be claimed."""
-    moment: datetime | None = (await tx.execute(select(func.min(forwards.c.due_at)))).scalar_one()
-    return moment
+    return not (await tx.execute(select(open_one))).scalar_one()
 
 
 # Moves
 
 
-async def invoiced(
+async def keep_invoice(
     tx: Transaction, forward: Forward, payout: PayoutInvoice, lease: Lease
 ) -> Forward:
     """Keep the payout invoice."""
@@ -164,10 +130,10 @@ async def invoiced(
     return await _move(tx, forward, ForwardState.INVOICED, lease, values, "payout invoiced", detail)
 
 
-async def sending(
+async def begin_sending(
     tx: Transaction, forward: Forward, wallet_id: WalletId, lease: Lease
 ) -> Forward | None:
-    """Keep that a payment is about to leave; None while another forward is being sent.
+    """Record that a payment is about to leave; None while another forward is being sent.
 
     Blink sends one at a time from a wallet, and so do all our processes together: a forward in
     `sending` under a living lease has the lane. Raises `Insolvent`, `LostClaim`.
@@ -181,19 +147,17 @@ async def sending(
     return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
 
 
-async def forwarded(
-    tx: Transaction, forward: Forward, transaction_id: str, lease: Lease
-) -> Forward:
-    """Keep Blink's SEND: final."""
+async def finish(tx: Transaction, forward: Forward, transaction_id: str, lease: Lease) -> Forward:
+    """Record Blink's SEND: final."""
     values = {"transaction_id": transaction_id, "due_at": None, "held_reason": None}
     detail = {"transactionId": transaction_id, "amountSat": forward.amount}
     return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
 
 
-async def unpaid(
+async def mark_unpaid(
     tx: Transaction, forward: Forward, refusal: Refusal | None, due_at: datetime, lease: Lease
 ) -> None:
-    """Keep that Blink has proved a payout unpaid, and that the same invoice is paid again.
+    """Record that Blink has proved a payout unpaid, and that the same invoice is paid again.
 
     With a refusal the payout invoice is dead instead, and given up when it is due.
     """
@@ -207,12 +171,12 @@ async def unpaid(
     await _release(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
 
 
-async def lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
-    """Keep that nobody has seen, or will see, the answer of the last call that could pay."""
+async def mark_lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Record that nobody has seen, or will see, the answer of the last call that could pay."""
     return await _set(tx, forward, lease, {"lost_at": forward.sent_at})
 
 
-async def renewed(tx: Transaction, forward: Forward, external_id: str, lease: Lease) -> Forward:
+async def renew(tx: Transaction, forward: Forward, external_id: str, lease: Lease) -> Forward:
     """Give up a dead payout invoice; the next one has a new name at Blink."""
     detail = {"attempt": forward.attempt, "refusal": forward.refusal}
     values = {
@@ -233,7 +197,7 @@ async def renewed(tx: Transaction, forward: Forward, external_id: str, lease: Le
     )
 
 
-async def held(
+async def hold(
     tx: Transaction,
     forward: Forward,
     reason: str,
@@ -246,14 +210,19 @@ async def held(
     return await _release(tx, forward, ForwardState.HELD, lease, values, "held", detail)
 
 
-async def resumed(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+async def resume(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
     """Bring a held forward back to where its facts say it stands."""
     to = ForwardState.QUEUED if forward.payout is None else ForwardState.INVOICED
-    values = {"held_reason": None, "asked_at": _asked(lease.now)}
+    values = {"held_reason": None, "asked_at": asked_at(lease.now)}
     return await _move(tx, forward, to, lease, values, "resumed", {})
 
 
-async def postponed(
+async def set_aside(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
+    """Give a lease back because it is not this one's turn: no try has failed."""
+    await _set(tx, forward, lease, {"owner": None, "due_at": due_at})
+
+
+async def postpone(
     tx: Transaction, forward: Forward, reason: str, due_at: datetime, lease: Lease
 ) -> None:
     """Stay in this state and try again later; the journal says why."""
@@ -262,7 +231,7 @@ async def postponed(
     await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": due_at, "owner": None})
 
 
-async def replayed(tx: Transaction, forward: Forward, actor: str, now: datetime) -> bool:
+async def replay(tx: Transaction, forward: Forward, actor: str, now: datetime) -> bool:
     """Make a forward due now; false if it is at its end, or somebody works on it."""
     if not await _unattended(tx, forward, now, {"due_at": now, "tries": 0}):
         return False
@@ -272,7 +241,7 @@ async def replayed(tx: Transaction, forward: Forward, actor: str, now: datetime)
     return True
 
 
-async def resolved(tx: Transaction, forward: Forward, note: str, actor: str, now: datetime) -> bool:
+async def resolve(tx: Transaction, forward: Forward, note: str, actor: str, now: datetime) -> bool:
     """`held` -> `resolved`: final; false if it is no longer held."""
     values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
     if not await _unattended(tx, forward, now, values):
@@ -282,13 +251,7 @@ async def resolved(tx: Transaction, forward: Forward, note: str, actor: str, now
     return True
 
 
-async def all_held(tx: Transaction) -> list[Forward]:
-    """Everything that is held, oldest first."""
-    query = select(forwards).where(forwards.c.state == ForwardState.HELD)
-    return [_forward(row) for row in await tx.execute(query.order_by(forwards.c.id))]
-
-
-async def found_paid(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
+async def settle_found(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
     """Keep a SEND that Blink has and nobody here has seen settle; false while it is worked on."""
     values = {
         "state": ForwardState.FORWARDED,
@@ -305,47 +268,6 @@ async def found_paid(tx: Transaction, forward: Forward, entry: Entry, now: datet
     step = Step(now, "forwarded", "reconciliation", detail)
     await journal.write(tx, forward.payment_hash, step)
     return True
-
-
-async def paying(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Forward]:
-    """The forwards whose payout invoices have these payment hashes."""
-    query = select(forwards).where(forwards.c.payout_hash.in_(hashes))
-    return {row.payout_hash: _forward(row) for row in await tx.execute(query)}
-
-
-async def named(tx: Transaction, names: Collection[str]) -> dict[str, Forward]:
-    """The forwards whose payout invoices have these names at Blink."""
-    query = select(forwards).where(forwards.c.external_id.in_(names))
-    return {row.external_id: _forward(row) for row in await tx.execute(query)}
-
-
-async def of_stem(tx: Transaction, stem: str) -> Forward | None:
-    """The forward whose payout invoices' names begin so, whichever attempt it is at."""
-    names = [f"{stem}{attempt}" for attempt in range(1, MAX_ATTEMPTS + 1)]
-    query = select(forwards).where(forwards.c.external_id.in_(names)).limit(1)
-    row = (await tx.execute(query)).first()
-    return None if row is None else _forward(row)
-
-
-async def is_payout(tx: Transaction, payment_hash: PaymentHash) -> bool:
-    """Whether this is the hash of a payout invoice of ours: its receipt is a refund, no income."""
-    found = exists().where(forwards.c.payout_hash == payment_hash)
-    return (await tx.execute(select(found))).scalar_one()
-
-
-async def of_payment(tx: Transaction, payment_hash: PaymentHash) -> list[Forward]:
-    """The forwards of a payment, by position."""
-    query = select(forwards).where(forwards.c.payment_hash == payment_hash)
-    return [_forward(row) for row in await tx.execute(query.order_by(forwards.c.position))]
-
-
-async def all_settled(tx: Transaction, payment: Payment) -> bool:
-    """Whether every forward of a payment is at its end."""
-    final = (ForwardState.FORWARDED, ForwardState.RESOLVED)
-    open_one = exists().where(
-        forwards.c.payment_hash == payment.payment_hash, forwards.c.state.not_in(final)
-    )
-    return not (await tx.execute(select(open_one))).scalar_one()
 
 
 async def _release(
@@ -392,7 +314,7 @@ async def _set(tx: Transaction, forward: Forward, lease: Lease, values: Values) 
     row = (await tx.execute(statement)).first()
     if row is None:
         raise LostClaim
-    return _forward(row)
+    return read(row)
 
 
 async def _unattended(tx: Transaction, forward: Forward, now: datetime, values: Values) -> bool:
@@ -416,15 +338,11 @@ async def _write(
     await journal.write(tx, forward.payment_hash, row)
 
 
-def _asked(now: datetime) -> ColumnElement[datetime | None]:
-    """`asked_at` after a claim: kept from the first time on, and only while an invoice is due."""
+def asked_at(now: datetime) -> ColumnElement[datetime | None]:
+    """`asked_at` for who is about to ask: the first time counts, while there is no invoice."""
     asking = forwards.c.state.in_((ForwardState.QUEUED, ForwardState.HELD))
     first = func.coalesce(forwards.c.asked_at, literal(now, UtcDateTime))
     return case((and_(asking, forwards.c.payout_hash.is_(None)), first), else_=forwards.c.asked_at)
-
-
-def _is_due(lease: Lease) -> ColumnElement[bool]:
-    return or_(forwards.c.due_at <= lease.now, forwards.c.due_at > lease.horizon)
 
 
 async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bool:
@@ -451,7 +369,8 @@ async def _is_covered(tx: Transaction, forward: Forward) -> bool:
     return spent_sats + forward.amount <= int((await tx.execute(received)).scalar_one())
 
 
-def _forward(row: Row[tuple[object, ...]]) -> Forward:
+def read(row: Row[tuple[object, ...]]) -> Forward:
+    """A forward from its row."""
     kept = row._mapping
     return Forward(
         id=kept["id"],

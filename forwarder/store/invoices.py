@@ -13,9 +13,9 @@ from forwarder.model.message import Message
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import journal, messages
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
 from forwarder.store.tables import invoices
-from forwarder.store.upsert import insert_new
 
 _PENDING = invoices.c.state == InvoiceState.PENDING
 
@@ -65,7 +65,7 @@ async def find(tx: Transaction, merchant_id: int, external_id: str) -> Invoice |
 
 
 async def named(tx: Transaction, external_id: str) -> list[Invoice]:
-    """Every merchant's invoices of that name."""
+    """Up to two invoices of that name, whoever's they are: two are already ambiguous."""
     query = select(invoices).where(invoices.c.external_id == external_id).limit(2)
     return [_invoice(row) for row in await tx.execute(query)]
 
@@ -90,6 +90,14 @@ async def newest(
         query = query.where(invoices.c.created_at >= since)
     rows = await tx.execute(query.order_by(invoices.c.id.desc()).limit(limit))
     return [_invoice(row) for row in rows]
+
+
+async def first_issued(tx: Transaction) -> datetime | None:
+    """When the oldest invoice was made, by Blink's clock."""
+    oldest: datetime | None = (
+        await tx.execute(select(invoices.c.issued_at).order_by(invoices.c.id).limit(1))
+    ).scalar_one_or_none()
+    return oldest
 
 
 async def pending(tx: Transaction) -> Pending:
@@ -136,7 +144,7 @@ async def end(
 
 
 async def complete(tx: Transaction, invoice: Invoice, received: Sats, now: datetime) -> Message:
-    """Keep that all forwards of an invoice's payment have arrived, and the page's message."""
+    """Record that all forwards of an invoice's payment have arrived, and the page's message."""
     statement = update(invoices).where(invoices.c.id == invoice.id).values(forwarded_at=now)
     await tx.execute(statement)
     told = message.forwarded(invoice, received, now)

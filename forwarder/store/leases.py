@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import delete, or_, update
 
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.tables import leases
-from forwarder.store.upsert import insert_new
 
 
 async def take(tx: Transaction, name: str, owner: str, now: datetime, until: datetime) -> bool:

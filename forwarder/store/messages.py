@@ -8,8 +8,8 @@ from sqlalchemy import Row, func, select
 
 from forwarder.model.message import Message
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.tables import messages
-from forwarder.store.upsert import insert_new
 
 
 async def add(tx: Transaction, message: Message) -> None:

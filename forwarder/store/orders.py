@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 
 from forwarder.model.invoice import Order
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.tables import orders
-from forwarder.store.upsert import insert_new
 
 
 class OrderConflict(Exception):

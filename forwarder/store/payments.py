@@ -11,9 +11,9 @@ from forwarder.model.payment import Payment, Receipt, Source
 from forwarder.model.units import PaymentHash
 from forwarder.store import journal
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
 from forwarder.store.tables import payments
-from forwarder.store.upsert import insert_new
 
 
 async def add(

@@ -11,9 +11,9 @@ from forwarder.model.forward import Forward
 from forwarder.model.ledger import Entry
 from forwarder.store import journal
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
-from forwarder.store.tables import invoices, reconciliation, refunds
-from forwarder.store.upsert import insert_new
+from forwarder.store.tables import reconciliation, refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,8 @@ async def keep_run(tx: Transaction, run: LastRun) -> None:
         await tx.execute(insert(reconciliation).values(id=1, **values))
 
 
-async def first_sale(tx: Transaction) -> datetime | None:
-    """When the oldest invoice was made, by Blink's clock."""
-    oldest: datetime | None = (
-        await tx.execute(select(invoices.c.issued_at).order_by(invoices.c.id).limit(1))
-    ).scalar_one_or_none()
-    return oldest
-
-
 async def book_refund(tx: Transaction, entry: Entry, forward: Forward, now: datetime) -> bool:
-    """Keep that a forward's money has come back; false if that is known."""
+    """Record that a forward's money has come back; false if that is known."""
     values = {
         "transaction_id": entry.id,
         "forward_id": forward.id,

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.tables import secrets
-from forwarder.store.upsert import insert_new
 
 
 class ForeignSecret(Exception):

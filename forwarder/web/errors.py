@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from forwarder.blink.errors import BlinkError, Refused
-from forwarder.model.refusal import THROTTLED, Refusal
+from forwarder.model.refusal import Refusal
 from forwarder.store.orders import OrderConflict
 from forwarder.web.replies import Body, answer
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 _BUSY_RETRY_SECONDS: Final = 30
 _RETRY_SECONDS: Final = 5
 
-_BUSY_CODES: Final = frozenset({THROTTLED, "TOO_MANY_REQUEST"})
 _HANG_UP: Final = frozenset({408, 413})  # the rest of the body is not waited for
 _HTTP_ERRORS: Final = {
     404: ("not_found", "there is nothing here"),
@@ -132,7 +131,7 @@ def _from_http(exc: web.HTTPException) -> ApiError:
 
 
 def _from_refusal(refusal: Refusal) -> ApiError:
-    if refusal.code in _BUSY_CODES:
+    if refusal.is_throttling:
         message = "Blink takes no more calls just now; ask again later"
         return ApiError(429, "blink_busy", message, {"Retry-After": str(_BUSY_RETRY_SECONDS)})
     return ApiError(502, "blink_refused", f"Blink has refused this: {refusal.message}")

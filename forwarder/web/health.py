@@ -23,4 +23,4 @@ async def ready(request: web.Request) -> web.Response:
     """`GET /readyz`."""
     if await request.app[SERVICE].ready():
         return answer({"status": "ready"})
-    return answer({"status": "starting"}, status=503)
+    return answer({"status": "not ready"}, status=503)

@@ -101,7 +101,7 @@ class Audit:
         A forward that is queued now takes over that name: were it to ask for another payout
         invoice, Blink would refuse it, and the one that was paid would be found.
         """
-        for stem in self._keyring.forward_stems(payment_hash, position=0):
+        for stem in self._keyring.forward_prefixes(payment_hash, position=0):
             self._received[stem] = payment_hash
             if (name := self._sent.get(stem)) is not None:
                 self._names[payment_hash, 0] = name
@@ -136,7 +136,7 @@ class Audit:
         async with self._database.reading() as tx:
             known = await merchants.everyone(tx)
         for merchant in known:
-            if entry.external_id.startswith(self._keyring.merchant_marks(merchant.name)):
+            if entry.external_id.startswith(self._keyring.sale_prefixes(merchant.name)):
                 return merchant
         return None
 
@@ -221,7 +221,7 @@ class Audit:
             self.report.settled.append(forward.payment_hash)
             return
         async with self._database.transaction() as tx:
-            if not await forwards.found_paid(tx, forward, entry, self._clock()):
+            if not await forwards.settle_found(tx, forward, entry, self._clock()):
                 return  # it is being worked on, and will be proven by whoever does
             told = await complete(tx, forward, self._clock())
         await failpoint("audit.settled")

@@ -60,7 +60,7 @@ class Desk:
         return await self._replay(chosen, actor, dry_run)
 
     async def resolve(self, payment_hash: PaymentHash, note: str, actor: str) -> list[Forward]:
-        """Keep that a person has settled what is held, and how: final.
+        """Record that a person has settled what is held, and how: final.
 
         Raises `NoSuchPayment`, `NothingHeld`.
         """
@@ -68,7 +68,7 @@ class Desk:
         held = [forward for forward in known if forward.state is ForwardState.HELD]
         now = self._clock()
         async with self._database.transaction() as tx:
-            done = [f for f in held if await forwards.resolved(tx, f, note, actor, now)]
+            done = [f for f in held if await forwards.resolve(tx, f, note, actor, now)]
             if not done:
                 raise NothingHeld
             told = await complete(tx, done[-1], now)
@@ -82,7 +82,7 @@ class Desk:
         await failpoint("desk.chosen")
         now = self._clock()
         async with self._database.transaction() as tx:
-            moved = [f for f in chosen if await forwards.replayed(tx, f, actor, now)]
+            moved = [f for f in chosen if await forwards.replay(tx, f, actor, now)]
         self._payout.ring()
         return moved
 

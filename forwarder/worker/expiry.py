@@ -95,7 +95,9 @@ class Expiry:
             answers = [exc]
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         if failures:
-            log.warning("invoices expire unseen", reason=str(failures[0]), count=len(due))
+            log.warning(
+                "invoices expired without a last look", reason=str(failures[0]), count=len(due)
+            )
             self._reconciler.soon()
 
     async def _cancel_at_blink(self, outlived: Invoice) -> None:

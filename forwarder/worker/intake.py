@@ -60,6 +60,10 @@ class Intake:
             # In one order, or two processes could wait for each other.
             in_order = sorted(fresh, key=lambda receipt: receipt.payment_hash)
             told = [await self._record(tx, receipt, source, names) for receipt in in_order]
+        for receipt in fresh:
+            log.info(
+                "a payment was received", payment_hash=receipt.payment_hash, sats=receipt.amount
+            )
         await self.announce(message for message in told if message is not None)
 
     async def match(
@@ -102,7 +106,6 @@ class Intake:
         if not await payments.add(tx, receipt, invoice_id, source, self._clock()):
             return None
         payment = await payments.find(tx, receipt.payment_hash)
-        log.info("payment received", payment_hash=receipt.payment_hash, sats=receipt.amount)
         if invoice is None or payment is None:
             return None
         return await self._settle(tx, invoice, payment, names)

@@ -19,7 +19,9 @@ from forwarder.worker.clock import Clock
 from forwarder.worker.moves import Moves, Next
 
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
-PACE: Final = timedelta(seconds=10)  # until a limit on invoices by the minute may have lifted
+THROTTLE_PAUSE: Final = timedelta(
+    seconds=10
+)  # until a limit on invoices by the minute may have lifted
 
 
 class Invoicing:
@@ -42,7 +44,7 @@ class Invoicing:
         except BlinkError as exc:
             return await self._moves.postpone(forward, str(exc))
         await failpoint("invoicing.answered")
-        return await self._accept(forward, await self._moves.sale(forward), issued)
+        return await self._accept(forward, await self._moves.paid_invoice(forward), issued)
 
     async def _create(self, forward: Forward) -> Issued:
         account = await self._accounts.of(forward.merchant_id)
@@ -71,14 +73,14 @@ class Invoicing:
             case Remedy.WAIT:
                 return await self._moves.hold(forward, str(why), resumes=True)
             case Remedy.RETRY | Remedy.RENEW:
-                until = self._clock() + PACE if why.is_throttling else None
+                until = self._clock() + THROTTLE_PAUSE if why.is_throttling else None
                 return await self._moves.postpone(forward, str(why), until)
 
     # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
     # database is older than Blink's ledger and that invoice is even paid, so this is asked first.
 
     async def _find(self, forward: Forward) -> Next:
-        sale = await self._moves.sale(forward)
+        sale = await self._moves.paid_invoice(forward)
         try:
             match await self._sent_by_name(forward, sale.issued_at):
                 case Paid(transaction_id):

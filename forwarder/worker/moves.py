@@ -13,13 +13,13 @@ from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import Keyring
+from forwarder.model.lease import Lease
 from forwarder.model.message import Message
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, invoices, locks, payments
 from forwarder.store.database import Database, Transaction
-from forwarder.store.forwards import Lease
 from forwarder.worker.backoff import seconds_before
 from forwarder.worker.clock import Clock
 from forwarder.worker.notifier import Notifier
@@ -59,7 +59,7 @@ class Moves:
         now = self._clock()
         return Lease(self._owner, now, now + LEASE, now + LEASE + self._longest_wait)
 
-    async def sale(self, forward: Forward) -> Invoice:
+    async def paid_invoice(self, forward: Forward) -> Invoice:
         """The invoice that the customer paid."""
         async with self._database.reading() as tx:
             sale = await invoices.by_hash(tx, forward.payment_hash)
@@ -70,13 +70,13 @@ class Moves:
     async def keep_invoice(self, forward: Forward, payout: PayoutInvoice) -> Forward:
         """`queued` -> `invoiced`."""
         async with self._database.transaction() as tx:
-            return await forwards.invoiced(tx, forward, payout, self.lease())
+            return await forwards.keep_invoice(tx, forward, payout, self.lease())
 
     async def begin_sending(self, forward: Forward, wallet_id: WalletId) -> Next:
         """`invoiced` -> `sending`, or set aside while another process sends. Raises `Insolvent`."""
         async with self._database.transaction() as tx:
             lease = self.lease()
-            sending = await forwards.sending(tx, forward, wallet_id, lease)
+            sending = await forwards.begin_sending(tx, forward, wallet_id, lease)
             if sending is None:
                 await forwards.set_aside(tx, forward, lease.now + LANE_WAIT, lease)
             return sending
@@ -84,19 +84,19 @@ class Moves:
     async def lose(self, forward: Forward) -> Forward:
         """Stay in `sending`, knowing that the answer of the call was not seen."""
         async with self._database.transaction() as tx:
-            return await forwards.lost(tx, forward, self.lease())
+            return await forwards.mark_lost(tx, forward, self.lease())
 
     async def try_again(self, forward: Forward) -> Next:
         """`sending` -> `invoiced`: the same payout invoice, after a wait."""
         async with self._database.transaction() as tx:
-            await forwards.unpaid(tx, forward, None, self._next_try(forward), self.lease())
+            await forwards.mark_unpaid(tx, forward, None, self._next_try(forward), self.lease())
         return None
 
     async def condemn(self, forward: Forward, refusal: Refusal) -> Next:
         """`sending` -> `invoiced`, with a payout invoice that will be given up."""
         due_at = renewal_time(forward, self._clock())
         async with self._database.transaction() as tx:
-            await forwards.unpaid(tx, forward, refusal, due_at, self.lease())
+            await forwards.mark_unpaid(tx, forward, refusal, due_at, self.lease())
         return None
 
     async def renew(self, forward: Forward) -> Forward:
@@ -104,35 +104,35 @@ class Moves:
         attempt = forward.attempt + 1
         name = self._keyring.forward_name(forward.payment_hash, forward.position, attempt)
         async with self._database.transaction() as tx:
-            return await forwards.renewed(tx, forward, name, self.lease())
+            return await forwards.renew(tx, forward, name, self.lease())
 
     async def resume(self, forward: Forward) -> Forward:
         """From `held` back to where it was."""
         async with self._database.transaction() as tx:
-            return await forwards.resumed(tx, forward, self.lease())
+            return await forwards.resume(tx, forward, self.lease())
 
     async def hold(self, forward: Forward, reason: str, *, resumes: bool = False) -> Next:
         """To `held`, for a person to see; with `resumes` it is tried again all the same."""
-        log.error("a forward is held", reason=reason, resumes=resumes)
         resume_at = self._next_try(forward) if resumes else None
         async with self._database.transaction() as tx:
-            await forwards.held(tx, forward, reason, resume_at, self.lease())
+            await forwards.hold(tx, forward, reason, resume_at, self.lease())
+        log.error("a forward is held", reason=reason, resumes=resumes)
         return None
 
     async def postpone(self, forward: Forward, reason: str, until: datetime | None = None) -> Next:
         """Stay in this state, and try again later."""
-        log.warning("a forward waits", state=forward.state.value, reason=reason)
         due_at = until or self._next_try(forward)
         async with self._database.transaction() as tx:
-            await forwards.postponed(tx, forward, reason, due_at, self.lease())
+            await forwards.postpone(tx, forward, reason, due_at, self.lease())
+        log.warning("a forward waits", state=forward.state.value, reason=reason)
         return None
 
     async def finish(self, forward: Forward, transaction_id: str) -> Next:
         """To `forwarded`, and tell the page if that was the last forward of its payment."""
-        log.info("forwarded", transaction_id=transaction_id, sats=forward.amount)
         async with self._database.transaction() as tx:
-            await forwards.forwarded(tx, forward, transaction_id, self.lease())
+            await forwards.finish(tx, forward, transaction_id, self.lease())
             told = await complete(tx, forward, self._clock())
+        log.info("a payment was forwarded", transaction_id=transaction_id, sats=forward.amount)
         await failpoint("moves.forwarded")
         await self._notifier.deliver(told)
         return None
@@ -143,7 +143,7 @@ class Moves:
 
 
 async def complete(tx: Transaction, forward: Forward, now: datetime) -> list[Message]:
-    """Keep that a sale is at its end, if this was the last forward of its payment."""
+    """Record that a sale is at its end, if this was the last forward of its payment."""
     # Two forwards that end at once in two processes would each find the other one open.
     await locks.hold(tx, forward.payment_hash)
     payment = await payments.find(tx, forward.payment_hash)

@@ -11,7 +11,7 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
-from forwarder.store import forwards
+from forwarder.store import claims
 from forwarder.store.database import Database, StoreError
 from forwarder.store.forwards import LostClaim
 from forwarder.worker.bell import Bell
@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 16  # their payout invoices are made side by side; their sends take turns
 LEASE_RENEWAL_SECONDS: Final = 20.0  # a third of a lease
 SHORTEST_REST_SECONDS: Final = 0.02
-AFTER_FAILURE_SECONDS: Final = 2.0
-AFTER_FAILURE: Final = timedelta(seconds=5)
+DATABASE_PAUSE_SECONDS: Final = 2.0
+RETRY_PAUSE: Final = timedelta(seconds=5)
 LONGEST_REST_SECONDS: Final = 10.0  # another process may have died and left something to us
 
 
@@ -45,7 +45,7 @@ class Payout:
         """Work until cancelled; what is under way then stays as it is kept."""
         async with self._database.transaction() as tx:
             lease = self._moves.lease()
-            await forwards.drop_leases(tx, lease.now, lease.owner)
+            await claims.drop_leases(tx, lease.now, lease.owner)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_leases(), name="leases")
             while True:
@@ -55,7 +55,7 @@ class Payout:
                     rest = await self._rest_seconds()
                 except StoreError as exc:
                     log.error("the database failed", reason=type(exc).__name__)
-                    rest = AFTER_FAILURE_SECONDS
+                    rest = DATABASE_PAUSE_SECONDS
                 await self._bell.wait(rest)
 
     async def drain(self, seconds: float) -> None:
@@ -66,7 +66,7 @@ class Payout:
             await asyncio.wait(self._working.values(), timeout=seconds)
         lease = self._moves.lease()
         async with self._database.transaction() as tx:
-            await forwards.drop_leases(tx, lease.now, lease.owner)
+            await claims.drop_leases(tx, lease.now, lease.owner)
 
     async def _take_due(self, group: asyncio.TaskGroup) -> None:
         free = AT_ONCE - len(self._working)
@@ -74,16 +74,17 @@ class Payout:
             return
         await failpoint("payout.due")
         async with self._database.transaction() as tx:
-            claimed = await forwards.claim(tx, self._moves.lease(), free)
+            claimed = await claims.claim(tx, self._moves.lease(), free, list(self._working))
         await failpoint("payout.claimed")
-        # One that is still worked on has outlived its lease here: whoever works on it goes on.
-        for forward in (f for f in claimed if f.id not in self._working):
+        for forward in claimed:
             task = group.create_task(self._work(forward), name=f"forward {forward.id}")
             self._working[forward.id] = task
 
     async def _work(self, forward: Forward) -> None:
         """Take one forward as far as it goes now."""
-        with structlog.contextvars.bound_contextvars(payment_hash=forward.payment_hash):
+        with structlog.contextvars.bound_contextvars(
+            payment_hash=forward.payment_hash, position=forward.position
+        ):
             try:
                 await self._forwarding.advance(forward)
             except LostClaim:
@@ -100,7 +101,7 @@ class Payout:
         lease = self._moves.lease()
         with suppress(StoreError):
             async with self._database.transaction() as tx:
-                await forwards.give_back(tx, forward.id, lease.now + AFTER_FAILURE, lease)
+                await claims.give_back(tx, forward.id, lease.now + RETRY_PAUSE, lease)
 
     async def _keep_leases(self) -> None:
         """Prolong what we hold: a forward may wait longer than a lease for its turn to send."""
@@ -110,7 +111,7 @@ class Payout:
                 continue
             with suppress(StoreError):
                 async with self._database.transaction() as tx:
-                    await forwards.keep_leases(tx, self._moves.lease(), list(self._working))
+                    await claims.keep_leases(tx, self._moves.lease(), list(self._working))
 
     async def _rest_seconds(self) -> float | None:
         """How long to wait for a ring: until one is due, or one under way has ended."""
@@ -124,8 +125,8 @@ class Payout:
 
     async def _is_any_due(self) -> bool:
         async with self._database.reading() as tx:
-            return await forwards.is_any_due(tx, self._moves.lease())
+            return await claims.is_any_due(tx, self._moves.lease())
 
     async def _next_due(self) -> datetime | None:
         async with self._database.reading() as tx:
-            return await forwards.next_due(tx)
+            return await claims.next_due(tx)

@@ -19,7 +19,7 @@ from forwarder.failpoints import failpoint
 from forwarder.model.keyring import Keyring
 from forwarder.model.ledger import Entry
 from forwarder.model.report import Report
-from forwarder.store import merchants, reconciliation
+from forwarder.store import invoices, merchants, reconciliation
 from forwarder.store.database import Database
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.accounts import Accounts
@@ -127,13 +127,13 @@ class Reconciler:
             last = await reconciliation.last_run(tx)
             if last is not None and last.read_until is not None:
                 return last.read_until - OVERLAP
-            return await reconciliation.first_sale(tx)
+            return await invoices.first_issued(tx)
 
     async def _is_ours(self, page: Sequence[Entry]) -> bool:
         """Whether there are sales of a merchant of ours: then it is our database that was lost."""
         async with self._database.reading() as tx:
             known = await merchants.everyone(tx)
-        marks = tuple(m for merchant in known for m in self._keyring.merchant_marks(merchant.name))
+        marks = tuple(m for merchant in known for m in self._keyring.sale_prefixes(merchant.name))
         return any((entry.external_id or "").startswith(marks) for entry in page)
 
     async def _keep(self, pages: Sequence[Sequence[Entry]], report: Report) -> None:

@@ -105,6 +105,7 @@ class Sales:
                 raise AssertionError("an order has one invoice, ours or another's")
             paid = await self._intake.match(tx, invoice) if kept else None
         await failpoint("sales.kept")
+        log.info("an invoice was made", payment_hash=invoice.payment_hash, sats=invoice.amount)
         self._expiry.wake()
         if paid is not None:
             await self._intake.announce([paid])
@@ -122,6 +123,7 @@ class Sales:
                 now = self._clock()
                 told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, "pos")
             self._watcher.wake()
+            log.info("an invoice was cancelled", payment_hash=invoice.payment_hash)
             await self._notifier.deliver([told] if told else [])
         ended = await self.by_id(invoice.id)
         if ended is None or ended.state is InvoiceState.PAID:

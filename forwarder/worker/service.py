@@ -15,7 +15,7 @@ from forwarder.failpoints import failpoint
 from forwarder.model.keyring import Keyring
 from forwarder.model.units import iso
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import figures, forwards, merchants, reconciliation, secrets
+from forwarder.store import claims, figures, merchants, reconciliation, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker.accounts import Accounts
@@ -149,7 +149,7 @@ class Service:
             yield cls(settings, keyring, database, opened, clock)
 
     async def ready(self) -> bool:
-        """Whether sales can be made: the database answers, and every task is alive."""
+        """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
         try:
             async with self._database.reading() as tx:
                 await figures.ping(tx)
@@ -205,7 +205,7 @@ class Service:
 
     async def _stop(self) -> None:
         """Let the calls that are under way end; what is left is kept for the next start."""
-        log.info("draining", seconds=DRAIN_SECONDS)
+        log.info("waiting for calls under way", at_most_seconds=DRAIN_SECONDS)
         await self._payout.drain(DRAIN_SECONDS)
         await self._supervisor.stop()
         log.info("stopped")
@@ -228,7 +228,7 @@ async def _prepare(database: Database, settings: Settings, clock: Clock) -> None
                 now=clock(),
             )
         if database.is_embedded:
-            await forwards.drop_leases(tx, clock())
+            await claims.drop_leases(tx, clock())
 
 
 def _open_subscription(

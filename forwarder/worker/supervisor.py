@@ -44,9 +44,19 @@ class Supervisor:
             begun = monotonic()
             try:
                 await run()
+            except asyncio.CancelledError:
+                if _is_to_end():
+                    raise
+                log.exception("a task was cut short and is started again", task=name)
             except Exception:
                 log.exception("a task has died and is started again", task=name)
             deaths = 1 if monotonic() - begun > HEALTHY_SECONDS else deaths + 1
             self.down.add(name)
             await asyncio.sleep(seconds_before(deaths, self._backoff))
             self.down.discard(name)
+
+
+def _is_to_end() -> bool:
+    """Whether this task itself was cancelled, and not only something that it has waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -119,8 +119,10 @@ class Watcher:
         try:
             while True:
                 if await self._is_needed() and await self._turn.take():
-                    await self._until_not_needed()
-                    await self._turn.give_back()
+                    try:
+                        await self._until_not_needed()
+                    finally:
+                        await self._turn.give_back()
                 else:
                     await self._bell.wait(None if self._database.is_embedded else POLL_SECONDS)
         finally:
@@ -145,7 +147,7 @@ class Watcher:
                     await failpoint("watcher.closed")
                 break
             except Disconnected as exc:
-                log.warning("the subscription ended", reason=str(exc))
+                log.warning("the subscription failed", reason=str(exc))
                 self._look_at = min(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
             failures = 1 if monotonic() - begun > HEALTHY_SECONDS else failures + 1
             await self._become(State.CONNECTING)
@@ -162,7 +164,8 @@ class Watcher:
                 await self._become(State.OPEN)
                 await self._attend(subscription)
             finally:
-                self._watch, self._subscription = self.watch, None
+                self._watch = self.watch  # keeps the time of its last event
+                self._subscription = None
 
     async def _attend(self, subscription: Subscription) -> None:
         while (rest := await self._rest_seconds()) > 0:
@@ -215,5 +218,5 @@ class Watcher:
             return
         opens = self._watch.opens + (state is State.OPEN)
         self._watch = replace(self._watch, state=state, since=self._clock(), opens=opens)
-        log.info("the subscription changes", state=state.value)
+        log.info("the subscription has changed", state=state.value)
         await self._notifier.tell_watch(state, self._watch.since)

@@ -85,6 +85,10 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("forwarded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('pending', 'paid', 'expired', 'cancelled')", name=op.f("ck_invoices_state")
+        ),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_invoices_amount")),
         sa.ForeignKeyConstraint(
             ["merchant_id"], ["merchants.id"], name=op.f("fk_invoices_merchant_id")
         ),
@@ -193,6 +197,11 @@ def upgrade() -> None:
             "state <> 'sending' OR payout_hash IS NOT NULL",
             name=op.f("ck_forwards_sending_has_a_payout"),
         ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'invoiced', 'sending', 'forwarded', 'held', 'resolved')",
+            name=op.f("ck_forwards_state"),
+        ),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_forwards_amount")),
         sa.ForeignKeyConstraint(
             ["merchant_id"], ["merchants.id"], name=op.f("fk_forwards_merchant_id")
         ),

@@ -12,12 +12,12 @@ from sqlalchemy import Table, select, update
 from forwarder.model.forward import Forward, ForwardState, PayoutInvoice
 from forwarder.model.invoice import Invoice, Issued, Order
 from forwarder.model.keyring import Keyring
+from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Payment, Receipt, Share, Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
-from forwarder.store import forwards, invoices, merchants, payments, tables
+from forwarder.store import claims, forwards, invoices, merchants, payments, tables
 from forwarder.store.database import Database, Transaction
-from forwarder.store.forwards import Lease
 from forwarder.store.vault import Vault
 
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
@@ -132,7 +132,7 @@ async def claimed(database: Database, n: int = 1, owner: str = "me") -> Forward:
     """The forward of the n-th payment, claimed."""
     async with database.transaction() as tx:
         await a_forward(tx, n)
-        (forward,) = await forwards.claim(tx, lease(owner), 1)
+        (forward,) = await claims.claim(tx, lease(owner), 1)
     return forward
 
 
@@ -140,7 +140,7 @@ async def ready(database: Database, n: int = 1, owner: str = "me") -> Forward:
     """The forward of the n-th payment, with its payout invoice."""
     forward = await claimed(database, n, owner)
     async with database.transaction() as tx:
-        return await forwards.invoiced(tx, forward, payout(n), lease(owner))
+        return await forwards.keep_invoice(tx, forward, payout(n), lease(owner))
 
 
 async def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:

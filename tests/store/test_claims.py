@@ -8,7 +8,7 @@ from datetime import timedelta
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.payment import Share
 from forwarder.model.units import Sats
-from forwarder.store import forwards
+from forwarder.store import claims, forwards
 from forwarder.store.database import Database
 from tests.store.rows import (
     LEASE_LENGTH,
@@ -34,15 +34,15 @@ async def queue(database: Database, count: int) -> None:
 
 async def take(database: Database, owner: str, limit: int, late: float = 0) -> list[Forward]:
     async with database.transaction() as tx:
-        return await forwards.claim(tx, lease(owner, NOW + timedelta(seconds=late)), limit)
+        return await claims.claim(tx, lease(owner, NOW + timedelta(seconds=late)), limit)
 
 
 async def test_a_new_forward_is_due_at_once(database: Database) -> None:
     async with database.reading() as tx:
-        assert await forwards.next_due(tx) is None
+        assert await claims.next_due(tx) is None
     await queue(database, 1)
     async with database.reading() as tx:
-        assert await forwards.next_due(tx) == NOW
+        assert await claims.next_due(tx) == NOW
 
 
 async def test_a_claimed_forward_is_nobody_elses_until_the_lease_has_run_out(
@@ -53,7 +53,7 @@ async def test_a_claimed_forward_is_nobody_elses_until_the_lease_has_run_out(
     assert await take(database, "you", 5) == []
     assert await take(database, "me", 5) == []
     async with database.reading() as tx:
-        assert await forwards.next_due(tx) == NOW + LEASE_LENGTH
+        assert await claims.next_due(tx) == NOW + LEASE_LENGTH
     assert await take(database, "you", 5, LEASE_LENGTH.total_seconds() - 1) == []
     assert len(await take(database, "you", 5, LEASE_LENGTH.total_seconds())) == 1
 
@@ -86,7 +86,7 @@ async def test_a_claim_that_is_not_committed_yet_is_not_claimed_twice(
 ) -> None:
     await queue(database, 2)
     async with database.transaction() as tx:
-        (mine,) = await forwards.claim(tx, lease("me"), 1)
+        (mine,) = await claims.claim(tx, lease("me"), 1)
         yours = asyncio.create_task(take(other, "you", 5))
         await asyncio.sleep(0.1)
     assert [forward.id for forward in await yours] == [mine.id + 1]
@@ -100,7 +100,7 @@ async def test_postgres_makes_no_claim_wait_for_another(
         return
     await queue(database, 2)
     async with database.transaction() as tx:
-        (mine,) = await forwards.claim(tx, lease("me"), 1)
+        (mine,) = await claims.claim(tx, lease("me"), 1)
         async with asyncio.timeout(2):
             (yours,) = await take(other, "you", 5)
     assert mine.id != yours.id
@@ -109,9 +109,9 @@ async def test_postgres_makes_no_claim_wait_for_another(
 async def test_a_lease_is_prolonged_by_its_owner_and_by_nobody_else(database: Database) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        await forwards.keep_leases(tx, lease("you", NOW + 30 * SECOND), [forward.id])
+        await claims.keep_leases(tx, lease("you", NOW + 30 * SECOND), [forward.id])
         assert (await found(tx, forward)).due_at == NOW + LEASE_LENGTH
-        await forwards.keep_leases(tx, lease("me", NOW + 30 * SECOND), [forward.id])
+        await claims.keep_leases(tx, lease("me", NOW + 30 * SECOND), [forward.id])
         assert (await found(tx, forward)).due_at == NOW + 30 * SECOND + LEASE_LENGTH
     assert await take(database, "you", 5, LEASE_LENGTH.total_seconds()) == []
 
@@ -120,19 +120,19 @@ async def test_a_lease_of_what_is_over_is_not_prolonged(database: Database) -> N
     forward = await claimed(database)
     async with database.transaction() as tx:
         await stand(tx, forward, ForwardState.FORWARDED, due_at=None)
-        await forwards.keep_leases(tx, lease("me"), [forward.id])
-        await forwards.drop_leases(tx, NOW)
+        await claims.keep_leases(tx, lease("me"), [forward.id])
+        await claims.drop_leases(tx, NOW)
         assert (await found(tx, forward)).due_at is None
 
 
 async def test_leases_are_given_back_by_their_owner_alone(database: Database) -> None:
     mine, yours = await claimed(database, 1, "me"), await claimed(database, 2, "you")
     async with database.transaction() as tx:
-        await forwards.drop_leases(tx, NOW, "me")
+        await claims.drop_leases(tx, NOW, "me")
     (free,) = await take(database, "third", 5)
     assert free.id == mine.id
     async with database.transaction() as tx:
-        await forwards.drop_leases(tx, NOW)
+        await claims.drop_leases(tx, NOW)
     assert [forward.id for forward in await take(database, "fourth", 5)] == [mine.id, yours.id]
 
 
@@ -140,10 +140,10 @@ async def test_giving_leases_back_makes_nothing_due_that_waits(database: Databas
     forward = await claimed(database)
     later = NOW + timedelta(minutes=5)
     async with database.transaction() as tx:
-        await forwards.postponed(tx, forward, "not now", later, lease())
-        await forwards.drop_leases(tx, NOW)
-        await forwards.drop_leases(tx, NOW, "me")
-        assert await forwards.next_due(tx) == later
+        await forwards.postpone(tx, forward, "not now", later, lease())
+        await claims.drop_leases(tx, NOW)
+        await claims.drop_leases(tx, NOW, "me")
+        assert await claims.next_due(tx) == later
 
 
 async def test_who_claims_a_queued_forward_is_about_to_ask_and_that_is_kept(
@@ -155,8 +155,8 @@ async def test_who_claims_a_queued_forward_is_about_to_ask_and_that_is_kept(
     assert second.asked_at == NOW  # from the first time on: an invoice may have been made then
     async with database.transaction() as tx:
         current = lease("you", NOW + timedelta(seconds=90))
-        await forwards.invoiced(tx, second, payout(), current)
-        await forwards.drop_leases(tx, NOW)
+        await forwards.keep_invoice(tx, second, payout(), current)
+        await claims.drop_leases(tx, NOW)
     (third,) = await take(database, "me", 1, 200)
     assert third.asked_at == NOW
 

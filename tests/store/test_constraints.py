@@ -14,6 +14,13 @@ from forwarder.store.database import Database
 from tests.store.rows import a_forward, a_merchant, claimed, everything, ready
 
 IMPOSSIBLE = [
+    "UPDATE forwards SET state = 'lost'",
+    "UPDATE forwards SET state = ''",
+    "UPDATE forwards SET amount = 0",
+    "UPDATE forwards SET amount = -1",
+    "UPDATE invoices SET state = 'forwarded'",
+    "UPDATE invoices SET amount = 0",
+    "UPDATE invoices SET amount = -1",
     "UPDATE forwards SET state = NULL",
     "UPDATE forwards SET state = 'forwarded'",  # without Blink's proof
     "UPDATE forwards SET state = 'sending'",  # without a payout invoice

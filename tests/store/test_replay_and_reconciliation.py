@@ -14,6 +14,7 @@ from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Direction
 from forwarder.model.units import Sats
 from forwarder.store import (
+    claims,
     forwards,
     invoices,
     journal,
@@ -42,10 +43,10 @@ async def test_what_is_held_is_listed_and_can_be_replayed(database: Database) ->
     first, second = await held(database, 1), await held(database, 2)
     async with database.transaction() as tx:
         assert await forwards.all_held(tx) == [first, second]
-        assert await forwards.replayed(tx, first, "operator", LATER)
+        assert await forwards.replay(tx, first, "operator", LATER)
         assert (await found(tx, first)).due_at == LATER
         story = await journal.story(tx, first.payment_hash)
-        (taken,) = await forwards.claim(tx, lease(now=LATER), 5)
+        (taken,) = await claims.claim(tx, lease(now=LATER), 5)
     assert taken.id == first.id
     assert (story[-1].step, story[-1].actor) == ("replayed", "operator")
 
@@ -53,9 +54,9 @@ async def test_what_is_held_is_listed_and_can_be_replayed(database: Database) ->
 async def test_what_is_held_can_be_resolved_once_with_a_note(database: Database) -> None:
     forward = await held(database)
     async with database.transaction() as tx:
-        assert await forwards.resolved(tx, forward, "paid in cash", "operator", NOW)
-        assert not await forwards.resolved(tx, forward, "again", "operator", NOW)
-        assert not await forwards.replayed(tx, forward, "operator", NOW)
+        assert await forwards.resolve(tx, forward, "paid in cash", "operator", NOW)
+        assert not await forwards.resolve(tx, forward, "again", "operator", NOW)
+        assert not await forwards.replay(tx, forward, "operator", NOW)
         done = await found(tx, forward)
         story = await journal.story(tx, forward.payment_hash)
     assert (done.state, done.due_at) == (R, None)
@@ -66,9 +67,9 @@ async def test_what_somebody_works_on_is_left_alone(database: Database) -> None:
     forward = await claimed(database)
     send = entry(id="send", direction=Direction.SEND, amount=-1_000)
     async with database.transaction() as tx:
-        assert not await forwards.replayed(tx, forward, "operator", NOW)
-        assert not await forwards.found_paid(tx, forward, send, NOW)
-        assert await forwards.found_paid(tx, forward, send, LATER)  # its owner has died
+        assert not await forwards.replay(tx, forward, "operator", NOW)
+        assert not await forwards.settle_found(tx, forward, send, NOW)
+        assert await forwards.settle_found(tx, forward, send, LATER)  # its owner has died
         done = await found(tx, forward)
     assert (done.state, done.transaction_id, done.due_at) == (F, "send", None)
 
@@ -80,8 +81,8 @@ async def test_a_forward_is_found_by_its_payout_its_name_and_any_attempt(
     assert forward.payout is not None
     name = "fwd-stem-0-3"
     async with database.transaction() as tx:
-        mine = await forwards.renewed(tx, forward, name, lease())
-        again = await forwards.invoiced(tx, mine, forward.payout, lease())
+        mine = await forwards.renew(tx, forward, name, lease())
+        again = await forwards.keep_invoice(tx, mine, forward.payout, lease())
         hashes = [forward.payout.payment_hash]
         assert await forwards.paying(tx, hashes) == {hashes[0]: again}
         assert await forwards.named(tx, [name, "other"]) == {name: again}
@@ -94,23 +95,23 @@ async def test_a_lease_can_be_given_back_by_its_owner_without_a_failed_try(
 ) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        await forwards.give_back(tx, forward.id, LATER, lease("you"))
+        await claims.give_back(tx, forward.id, LATER, lease("you"))
         assert (await found(tx, forward)).due_at != LATER
-        await forwards.give_back(tx, forward.id, LATER, lease())
+        await claims.give_back(tx, forward.id, LATER, lease())
         assert (await found(tx, forward)).due_at == LATER
-        (again,) = await forwards.claim(tx, lease(now=LATER), 1)
+        (again,) = await claims.claim(tx, lease(now=LATER), 1)
         await forwards.set_aside(tx, again, LATER, lease())
         aside = await found(tx, forward)
         assert (aside.due_at, aside.tries) == (LATER, 0)
-        assert await forwards.is_any_due(tx, lease(now=LATER))
-        assert not await forwards.is_any_due(tx, lease())
+        assert await claims.is_any_due(tx, lease(now=LATER))
+        assert not await claims.is_any_due(tx, lease())
 
 
 async def test_a_due_time_of_a_clock_that_ran_ahead_is_not_waited_for(database: Database) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        await forwards.postponed(tx, forward, "x", NOW + timedelta(days=3), lease())
-        (taken,) = await forwards.claim(tx, lease(), 5)
+        await forwards.postpone(tx, forward, "x", NOW + timedelta(days=3), lease())
+        (taken,) = await claims.claim(tx, lease(), 5)
     assert taken.id == forward.id
 
 
@@ -119,7 +120,7 @@ async def test_what_an_owner_is_still_working_on_is_not_claimed_by_itself(
 ) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        assert await forwards.claim(tx, lease(now=LATER), 5, [forward.id]) == []
+        assert await claims.claim(tx, lease(now=LATER), 5, [forward.id]) == []
 
 
 async def test_one_owner_has_a_turn_until_it_ends_or_is_given_back(database: Database) -> None:
@@ -184,10 +185,10 @@ async def test_the_last_run_is_kept(database: Database) -> None:
 
 async def test_the_first_sale_is_known(database: Database) -> None:
     async with database.transaction() as tx:
-        assert await reconciliation.first_sale(tx) is None
+        assert await invoices.first_issued(tx) is None
         first = await an_invoice(tx, 1)
         await an_invoice(tx, 2)
-        assert await reconciliation.first_sale(tx) == first.issued_at
+        assert await invoices.first_issued(tx) == first.issued_at
 
 
 async def test_a_refund_is_booked_once(database: Database) -> None:

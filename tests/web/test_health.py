@@ -35,7 +35,7 @@ async def test_readyz_says_whether_sales_can_be_made(
     assert (answer.status, await answer.json()) == (200, {"status": "ready"})
     service.is_ready = False
     answer = await client.get("/readyz")
-    assert (answer.status, await answer.json()) == (503, {"status": "starting"})
+    assert (answer.status, await answer.json()) == (503, {"status": "not ready"})
 
 
 async def test_the_operator_sees_the_state_and_the_open_websockets(client: ClientSession) -> None:

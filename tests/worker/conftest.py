@@ -22,15 +22,15 @@ from forwarder import logs
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
+from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
 from forwarder.model.payment import Receipt
 from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.sandbox import Account, Fault, FaultKind, Sandbox, Timing
 from forwarder.settings import Settings
-from forwarder.store import forwards, journal, merchants, tables
+from forwarder.store import claims, forwards, journal, merchants, tables
 from forwarder.store.database import Database
-from forwarder.store.forwards import Lease
 from forwarder.store.vault import Vault
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
@@ -138,7 +138,7 @@ class Worker:
         later = timedelta(seconds=late)
         lease = Lease(lease.owner, lease.now + later, lease.until + later, lease.horizon + later)
         async with self.shop.database.transaction() as tx:
-            return await forwards.claim(tx, lease, 50)
+            return await claims.claim(tx, lease, 50)
 
     async def work(self, late: float = 0) -> int:
         """Take what is due as far as it goes; how many there were."""

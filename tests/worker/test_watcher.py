@@ -111,7 +111,7 @@ async def test_a_connection_that_breaks_is_made_again(
         await shop.blink.cut_websockets()
         await shop.pay(invoice)
         await until(lambda: shop.page.kinds == ["payment"])
-    assert "the subscription ended" in logged.text
+    assert "the subscription failed" in logged.text
 
 
 async def test_without_a_subscription_blink_is_asked_although_asking_can_fail(

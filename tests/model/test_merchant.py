@@ -1,4 +1,4 @@
-"""Memos that Blink accepts, and what names a merchant."""
+"""What names a merchant, and what is kept of its token."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.model.merchant import fingerprint, is_name
-from forwarder.model.units import MAX_MEMO_BYTES, fit_memo
-
-
-@given(st.text(st.characters(codec="utf-8"), max_size=800))
-def test_a_memo_is_the_longest_beginning_that_fits(text: str) -> None:
-    memo = fit_memo(text)
-    assert text.startswith(memo)
-    assert len(memo.encode()) <= MAX_MEMO_BYTES
-    if memo != text:
-        assert len(text[: len(memo) + 1].encode()) > MAX_MEMO_BYTES
-
-
-@pytest.mark.parametrize("letter", ["a", "é", "€", "😀"])
-def test_a_memo_is_cut_between_characters(letter: str) -> None:
-    memo = fit_memo(letter * 1_000)
-    assert set(memo) == {letter}
-    assert MAX_MEMO_BYTES - len(memo.encode()) < len(letter.encode())
 
 
 @pytest.mark.parametrize("name", ["a", "Café Zürich", "x" * 64, "a b", "店"])

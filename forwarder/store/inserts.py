@@ -1,4 +1,4 @@
-"""The one thing that the two databases spell in two places: insert, unless it is there."""
+"""Insert a row, unless it is there: the two databases spell it in two places."""
 
 from __future__ import annotations
 
