@@ -18,19 +18,17 @@ from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Order
-from forwarder.model.keyring import FORWARD, Keyring
+from forwarder.model.keyring import FORWARD
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Source
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import forwards, invoices, locks, merchants, payments, reconciliation
-from forwarder.store.database import Database
 from forwarder.worker.accounts import Account
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 from forwarder.worker.moves import complete
-from forwarder.worker.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -43,21 +41,18 @@ class Audit:
 
     def __init__(
         self,
+        common: Common,
         pages: Sequence[Sequence[Entry]],
         pos: Account,
-        database: Database,
-        keyring: Keyring,
         intake: Intake,
-        notifier: Notifier,
-        clock: Clock,
         *,
         dry_run: bool,
     ) -> None:
-        self._database = database
-        self._keyring = keyring
+        self._database = common.database
+        self._keyring = common.keyring
         self._intake = intake
-        self._notifier = notifier
-        self._clock = clock
+        self._notifier = common.notifier
+        self._clock = common.clock
         self._pages = pages
         self._pos = pos
         self._received: dict[str, PaymentHash] = {}

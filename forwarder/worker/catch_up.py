@@ -9,8 +9,7 @@ from typing import Final
 from forwarder.failpoints import failpoint
 from forwarder.model.payment import Source
 from forwarder.store import invoices
-from forwarder.store.database import Database
-from forwarder.worker.accounts import Accounts
+from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 
 # Blink orders entries by the second, not by commit, so the last look's edge is looked at again.
@@ -23,9 +22,9 @@ class CatchUp:
     All times here are Blink's own, so a wrong clock of ours hides nothing.
     """
 
-    def __init__(self, accounts: Accounts, database: Database, intake: Intake) -> None:
-        self._accounts = accounts
-        self._database = database
+    def __init__(self, common: Common, intake: Intake) -> None:
+        self._accounts = common.accounts
+        self._database = common.database
         self._intake = intake
         self._seen: datetime | None = None
         self._one_at_a_time = asyncio.Lock()

@@ -10,11 +10,8 @@ from forwarder.failpoints import failpoint
 from forwarder.model.forward import OPEN, Forward, ForwardState
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, payments
-from forwarder.store.database import Database
-from forwarder.worker.bell import Bell
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 from forwarder.worker.moves import complete
-from forwarder.worker.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +33,11 @@ class NothingHeld(DeskError):
 class Desk:
     """The operator's side of the worker. `actor`, who asks from where, goes into the journal."""
 
-    def __init__(self, database: Database, notifier: Notifier, payout: Bell, clock: Clock) -> None:
-        self._database = database
-        self._notifier = notifier
-        self._payout = payout
-        self._clock = clock
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._notifier = common.notifier
+        self._payout_bell = common.bells.payout
+        self._clock = common.clock
 
     async def replay(
         self, payment_hash: PaymentHash, actor: str, *, dry_run: bool = False
@@ -83,7 +80,7 @@ class Desk:
         now = self._clock()
         async with self._database.transaction() as tx:
             moved = [f for f in chosen if await forwards.replay(tx, f, actor, now)]
-        self._payout.ring()
+        self._payout_bell.ring()
         return moved
 
     async def _forwards(self, payment_hash: PaymentHash) -> list[Forward]:

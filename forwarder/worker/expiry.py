@@ -10,14 +10,8 @@ import structlog
 from forwarder.failpoints import failpoint
 from forwarder.model.invoice import Invoice, InvoiceState
 from forwarder.store import invoices
-from forwarder.store.database import Database
-from forwarder.worker.accounts import Accounts
-from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
-from forwarder.worker.clock import Clock
-from forwarder.worker.notifier import Notifier
-from forwarder.worker.reconciler import Reconciler
-from forwarder.worker.watcher import Watcher
+from forwarder.worker.common import Common
 
 log = structlog.get_logger(__name__)
 
@@ -31,33 +25,18 @@ class Expiry:
     What is paid later still is taken in; it only is not waited for any more.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        accounts: Accounts,
-        catch_up: CatchUp,
-        watcher: Watcher,
-        reconciler: Reconciler,
-        notifier: Notifier,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._accounts = accounts
+    def __init__(self, common: Common, catch_up: CatchUp) -> None:
+        self._database = common.database
+        self._accounts = common.accounts
         self._catch_up = catch_up
-        self._watcher = watcher
-        self._reconciler = reconciler
-        self._notifier = notifier
-        self._clock = clock
-        self._bell = Bell()
-
-    def wake(self) -> None:
-        """An invoice was made: its end may come before all others."""
-        self._bell.ring()
+        self._notifier = common.notifier
+        self._clock = common.clock
+        self._bells = common.bells
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await self._bell.wait(await self._rest_seconds())
+            await self._bells.expiry.wait(await self._rest_seconds())
             await self._end_due()
 
     async def _rest_seconds(self) -> float:
@@ -81,7 +60,7 @@ class Expiry:
                 await invoices.end(tx, invoice, InvoiceState.EXPIRED, now, "expiry")
                 for invoice in due
             ]
-        self._watcher.wake()
+        self._bells.watcher.ring()
         await self._notifier.deliver(message for message in ended if message is not None)
 
     async def _last_look(self, due: list[Invoice]) -> None:
@@ -98,7 +77,7 @@ class Expiry:
             log.warning(
                 "invoices expired without a last look", reason=str(failures[0]), count=len(due)
             )
-            self._reconciler.soon()
+            self._bells.reconciler.ring()
 
     async def _cancel_at_blink(self, outlived: Invoice) -> None:
         """Blink counts in minutes: what ends here in between would stay payable there."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 from forwarder.model import handshakes as budget
 from forwarder.model.handshakes import WINDOW
 from forwarder.store import handshakes, locks
-from forwarder.store.database import Database
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 
 
 class Handshakes:
     """Blink's ingress takes about ten new websockets a minute from one address."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._clock = common.clock
 
     async def take(self) -> float:
         """Take one and return 0, or return the seconds until one can be taken."""

@@ -9,15 +9,12 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.invoice import Invoice
-from forwarder.model.keyring import Keyring
 from forwarder.model.message import Message
 from forwarder.model.payment import Payment, Receipt, Source, shares_of
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, invoices, locks, payments
-from forwarder.store.database import Database, Transaction
-from forwarder.worker.bell import Bell
-from forwarder.worker.clock import Clock
-from forwarder.worker.notifier import Notifier
+from forwarder.store.database import Transaction
+from forwarder.worker.common import Common
 
 log = structlog.get_logger(__name__)
 
@@ -30,21 +27,12 @@ NO_NAMES: Final[Names] = {}
 class Intake:
     """Keeps receipts: each one once, in one transaction with everything that follows from it."""
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        notifier: Notifier,
-        payout: Bell,
-        watcher: Bell,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._notifier = notifier
-        self._payout = payout
-        self._watcher = watcher
-        self._clock = clock
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._keyring = common.keyring
+        self._notifier = common.notifier
+        self._clock = common.clock
+        self._bells = common.bells
 
     async def take(
         self, receipts: Sequence[Receipt], source: Source, names: Names = NO_NAMES
@@ -85,8 +73,8 @@ class Intake:
             await self._notifier.deliver(messages)
             await failpoint("intake.told")
         finally:
-            self._payout.ring()
-            self._watcher.ring()
+            self._bells.payout.ring()
+            self._bells.watcher.ring()
 
     async def _unknown(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         """Those that are not kept yet: most of what a catch-up reads is, and needs no writing."""

@@ -14,8 +14,7 @@ from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, 
 from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.units import PaymentHash
 from forwarder.store.vault import VaultError
-from forwarder.worker.accounts import Accounts
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
 
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
@@ -27,10 +26,10 @@ THROTTLE_PAUSE: Final = timedelta(
 class Invoicing:
     """Makes payout invoices. Each step says what to go on with."""
 
-    def __init__(self, accounts: Accounts, moves: Moves, clock: Clock) -> None:
-        self._accounts = accounts
+    def __init__(self, common: Common, moves: Moves) -> None:
+        self._accounts = common.accounts
         self._moves = moves
-        self._clock = clock
+        self._clock = common.clock
 
     async def make(self, forward: Forward) -> Next:
         """Ask the destination's account for an invoice."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,17 +11,15 @@ from tenacity import wait_random_exponential
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Invoice
-from forwarder.model.keyring import Keyring
 from forwarder.model.lease import Lease
 from forwarder.model.message import Message
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, invoices, locks, payments
-from forwarder.store.database import Database, Transaction
+from forwarder.store.database import Transaction
 from forwarder.worker.backoff import seconds_before
-from forwarder.worker.clock import Clock
-from forwarder.worker.notifier import Notifier
+from forwarder.worker.common import Common
 
 log = structlog.get_logger(__name__)
 
@@ -38,21 +35,14 @@ Next = Forward | None
 class Moves:
     """What the steps of a forward keep. Every move raises `LostClaim`."""
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        notifier: Notifier,
-        clock: Clock,
-        retry_max_seconds: int,
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._notifier = notifier
-        self._clock = clock
+    def __init__(self, common: Common, retry_max_seconds: int) -> None:
+        self._database = common.database
+        self._keyring = common.keyring
+        self._notifier = common.notifier
+        self._clock = common.clock
         self._backoff = wait_random_exponential(FIRST_WAIT_SECONDS, max=retry_max_seconds)
         self._longest_wait = timedelta(seconds=retry_max_seconds) + CALL_MAY_BE_UNDERWAY
-        self._owner = str(uuid.uuid4())
+        self._owner = common.owner
 
     def lease(self) -> Lease:
         """A lease of this process, from now on."""

@@ -12,9 +12,9 @@ import structlog
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.store import claims
-from forwarder.store.database import Database, StoreError
+from forwarder.store.database import StoreError
 from forwarder.store.forwards import LostClaim
-from forwarder.worker.bell import Bell
+from forwarder.worker.common import Common
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.moves import Moves
 
@@ -31,13 +31,11 @@ LONGEST_REST_SECONDS: Final = 10.0  # another process may have died and left som
 class Payout:
     """The worker that moves forwards on. Its leases let another one take over when it dies."""
 
-    def __init__(
-        self, database: Database, forwarding: Forwarding, moves: Moves, bell: Bell
-    ) -> None:
-        self._database = database
+    def __init__(self, common: Common, forwarding: Forwarding, moves: Moves) -> None:
+        self._database = common.database
         self._forwarding = forwarding
         self._moves = moves
-        self._bell = bell
+        self._bell = common.bells.payout
         self._working: dict[int, asyncio.Task[None]] = {}
         self._draining = False
 

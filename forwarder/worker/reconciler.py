@@ -16,18 +16,13 @@ import structlog
 
 from forwarder.blink.errors import BlinkError
 from forwarder.failpoints import failpoint
-from forwarder.model.keyring import Keyring
 from forwarder.model.ledger import Entry
 from forwarder.model.report import Report
 from forwarder.store import invoices, merchants, reconciliation
-from forwarder.store.database import Database
 from forwarder.store.reconciliation import LastRun
-from forwarder.worker.accounts import Accounts
 from forwarder.worker.audit import Audit
-from forwarder.worker.bell import Bell
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
-from forwarder.worker.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -41,31 +36,18 @@ SETTLED_SECONDS: Final = 5.0
 class Reconciler:
     """Runs the audit: at the start, on a timer, and whenever it is asked to."""
 
-    def __init__(
-        self,
-        database: Database,
-        accounts: Accounts,
-        keyring: Keyring,
-        intake: Intake,
-        notifier: Notifier,
-        clock: Clock,
-        interval_seconds: float,
-    ) -> None:
-        self._database = database
-        self._accounts = accounts
-        self._keyring = keyring
+    def __init__(self, common: Common, intake: Intake, interval_seconds: float) -> None:
+        self._common = common
+        self._database = common.database
+        self._accounts = common.accounts
+        self._keyring = common.keyring
         self._intake = intake
-        self._notifier = notifier
-        self._clock = clock
+        self._clock = common.clock
         self._interval_seconds = interval_seconds
         self._one_at_a_time = asyncio.Lock()
-        self._bell = Bell()
+        self._bell = common.bells.reconciler
         self.is_caught_up = asyncio.Event()
         """Set once Blink's ledger was read since the last run of an earlier process."""
-
-    def soon(self) -> None:
-        """Run as soon as what may be under way at Blink has settled: something was not seen."""
-        self._bell.ring()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -80,6 +62,7 @@ class Reconciler:
             # A little apart from other installations, which all began at a full hour.
             rest = self._interval_seconds * uniform(0.9, 1.1)  # noqa: S311
             if await self._bell.wait(rest):
+                # What was not seen may be under way at Blink, and is to have settled.
                 await asyncio.sleep(SETTLED_SECONDS)
 
     async def reconcile(self, since: datetime | None = None, *, dry_run: bool = False) -> Report:
@@ -89,16 +72,8 @@ class Reconciler:
         """
         async with self._one_at_a_time:
             pages = await self._read(since)
-            audit = Audit(
-                pages,
-                await self._accounts.pos(),
-                self._database,
-                self._keyring,
-                self._intake,
-                self._notifier,
-                self._clock,
-                dry_run=dry_run,
-            )
+            pos = await self._accounts.pos()
+            audit = Audit(self._common, pages, pos, self._intake, dry_run=dry_run)
             report = await audit.run()
             await failpoint("reconciler.audited")
             if not dry_run:

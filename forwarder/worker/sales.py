@@ -11,18 +11,12 @@ from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
-from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
 from forwarder.model.payment import Source
 from forwarder.store import invoices, locks, merchants, messages, orders
-from forwarder.store.database import Database
-from forwarder.worker.accounts import Accounts
-from forwarder.worker.clock import Clock
-from forwarder.worker.expiry import Expiry
+from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
-from forwarder.worker.notifier import Notifier
-from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -39,27 +33,15 @@ class AlreadyPaid(SaleError):
 class Sales:
     """The tills' side of the worker."""
 
-    def __init__(
-        self,
-        database: Database,
-        accounts: Accounts,
-        keyring: Keyring,
-        intake: Intake,
-        watcher: Watcher,
-        expiry: Expiry,
-        reconciler: Reconciler,
-        notifier: Notifier,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._accounts = accounts
-        self._keyring = keyring
+    def __init__(self, common: Common, intake: Intake, watcher: Watcher) -> None:
+        self._database = common.database
+        self._accounts = common.accounts
+        self._keyring = common.keyring
         self._intake = intake
         self._watcher = watcher
-        self._expiry = expiry
-        self._reconciler = reconciler
-        self._notifier = notifier
-        self._clock = clock
+        self._notifier = common.notifier
+        self._clock = common.clock
+        self._bells = common.bells
 
     async def merchant_of(self, token: str) -> Merchant | None:
         """The enabled merchant that this POS token belongs to."""
@@ -106,7 +88,7 @@ class Sales:
             paid = await self._intake.match(tx, invoice) if kept else None
         await failpoint("sales.kept")
         log.info("an invoice was made", payment_hash=invoice.payment_hash, sats=invoice.amount)
-        self._expiry.wake()
+        self._bells.expiry.ring()
         if paid is not None:
             await self._intake.announce([paid])
         return invoice
@@ -122,7 +104,7 @@ class Sales:
             async with self._database.transaction() as tx:
                 now = self._clock()
                 told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, "pos")
-            self._watcher.wake()
+            self._bells.watcher.ring()
             log.info("an invoice was cancelled", payment_hash=invoice.payment_hash)
             await self._notifier.deliver([told] if told else [])
         ended = await self.by_id(invoice.id)
@@ -139,7 +121,7 @@ class Sales:
                 raise
             # Paid, expired or cancelled there already: the entries tell which, and soon again, for
             # a payment that Blink holds but has not booked looks the same.
-            self._reconciler.soon()
+            self._bells.reconciler.ring()
             entries = await pos.client.entries_of(pos.wallet_id, invoice.payment_hash)
             receipts = [receipt for entry in entries if (receipt := entry.receipt()) is not None]
             await self._intake.take(receipts, Source.CATCH_UP)

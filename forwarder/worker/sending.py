@@ -21,8 +21,9 @@ from forwarder.model.payout import (
 )
 from forwarder.model.refusal import Refusal
 from forwarder.store.forwards import Insolvent
-from forwarder.worker.accounts import Account, Accounts
-from forwarder.worker.clock import Clock, monotonic
+from forwarder.worker.accounts import Account
+from forwarder.worker.clock import monotonic
+from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
 
 RENEWAL_PAUSE: Final = timedelta(seconds=10)
@@ -35,10 +36,10 @@ class OtherWallet(Exception):
 class Sending:
     """Pays payout invoices. Each step says what to go on with."""
 
-    def __init__(self, accounts: Accounts, moves: Moves, clock: Clock) -> None:
-        self._accounts = accounts
+    def __init__(self, common: Common, moves: Moves) -> None:
+        self._accounts = common.accounts
         self._moves = moves
-        self._clock = clock
+        self._clock = common.clock
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
         self._lane = asyncio.Lock()
         self._closed = False

@@ -12,7 +12,6 @@ import structlog
 
 from forwarder import __version__
 from forwarder.failpoints import failpoint
-from forwarder.model.keyring import Keyring
 from forwarder.model.units import iso
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import claims, figures, merchants, reconciliation, secrets
@@ -22,14 +21,13 @@ from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock, utc_now
+from forwarder.worker.common import Common
 from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
-from forwarder.worker.handshakes import Handshakes
 from forwarder.worker.intake import Intake
 from forwarder.worker.invoicing import Invoicing
 from forwarder.worker.moves import Moves
-from forwarder.worker.notifier import Notifier
 from forwarder.worker.payout import Payout
 from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
@@ -37,7 +35,6 @@ from forwarder.worker.sending import Sending
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
 from forwarder.worker.tail import Tail
-from forwarder.worker.turn import Turn
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -48,64 +45,25 @@ DRAIN_SECONDS: Final = 25.0  # longer than the longest call that may be under wa
 class Service:
     """Everything that runs beside the web side, and what the web side may use of it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        keyring: Keyring,
-        database: Database,
-        accounts: Accounts,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, settings: Settings, common: Common) -> None:
         self.settings = settings
-        self.keyring = keyring
-        self.clock = clock
-        self._database = database
-        self._accounts = accounts
-        self.notifier = Notifier()
-        payout_bell, watcher_bell = Bell(), Bell()
-        intake = Intake(database, keyring, self.notifier, payout_bell, watcher_bell, clock)
-        catch_up = CatchUp(accounts, database, intake)
-        self.watcher = Watcher(
-            partial(_open_subscription, settings, intake, clock),
-            settings.subscription_linger_seconds,
-            database,
-            catch_up,
-            Handshakes(database, clock),
-            Turn(database, clock),
-            self.notifier,
-            watcher_bell,
-            clock,
-        )
-        self.reconciler = Reconciler(
-            database,
-            accounts,
-            keyring,
-            intake,
-            self.notifier,
-            clock,
-            settings.reconcile_interval_seconds,
-        )
-        self._expiry = Expiry(
-            database, accounts, catch_up, self.watcher, self.reconciler, self.notifier, clock
-        )
-        self.sales = Sales(
-            database,
-            accounts,
-            keyring,
-            intake,
-            self.watcher,
-            self._expiry,
-            self.reconciler,
-            self.notifier,
-            clock,
-        )
-        self.desk = Desk(database, self.notifier, payout_bell, clock)
-        moves = Moves(database, keyring, self.notifier, clock, settings.retry_max_seconds)
-        forwarding = Forwarding(
-            Invoicing(accounts, moves, clock), Sending(accounts, moves, clock), moves
-        )
-        self._payout = Payout(database, forwarding, moves, payout_bell)
-        self._tail = Tail(database, self.notifier)
+        self.keyring = common.keyring
+        self.clock = common.clock
+        self.notifier = common.notifier
+        self._common = common
+        intake = Intake(common)
+        catch_up = CatchUp(common, intake)
+        open_subscription = partial(_open_subscription, settings, intake, common.clock)
+        linger_seconds = settings.subscription_linger_seconds
+        self.watcher = Watcher(common, open_subscription, catch_up, linger_seconds)
+        self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
+        self.sales = Sales(common, intake, self.watcher)
+        self.desk = Desk(common)
+        self._expiry = Expiry(common, catch_up)
+        moves = Moves(common, settings.retry_max_seconds)
+        forwarding = Forwarding(Invoicing(common, moves), Sending(common, moves), moves)
+        self._payout = Payout(common, forwarding, moves)
+        self._tail = Tail(common)
         self._supervisor = Supervisor()
 
     @classmethod
@@ -146,20 +104,20 @@ class Service:
             Vault(keyring),
         )
         async with accounts as opened:
-            yield cls(settings, keyring, database, opened, clock)
+            yield cls(settings, Common(database, opened, keyring, clock))
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
         try:
-            async with self._database.reading() as tx:
+            async with self._common.database.reading() as tx:
                 await figures.ping(tx)
         except StoreError:
             return False
-        return not self._supervisor.down and self._accounts.is_known
+        return not self._supervisor.down and self._common.accounts.is_known
 
     async def status(self) -> dict[str, object]:
         """The state of the worker, in the words of the contract."""
-        async with self._database.reading() as tx:
+        async with self._common.database.reading() as tx:
             now = await figures.read(tx)
             last = await reconciliation.last_run(tx)
         return {
@@ -196,7 +154,7 @@ class Service:
         self._supervisor.start("reconciler", self.reconciler.run)
         self._supervisor.start("payout", self._pay_once_caught_up)
         self._supervisor.start("tail", self._tail.run)
-        self._supervisor.start("accounts", self._accounts.learn)
+        self._supervisor.start("accounts", self._common.accounts.learn)
 
     async def _pay_once_caught_up(self) -> None:
         """A database may be older than Blink's ledger: nothing is paid before that was read."""

@@ -7,8 +7,7 @@ from collections import deque
 from typing import Final
 
 from forwarder.store import messages
-from forwarder.store.database import Database
-from forwarder.worker.notifier import Notifier
+from forwarder.worker.common import Common
 
 POLL_SECONDS: Final = 0.5
 # On PostgreSQL numbers are given before they are committed, so the last ones are read again.
@@ -19,9 +18,9 @@ REMEMBERED: Final = 1_000
 class Tail:
     """Reads the kept messages as they come. A page gets each one once, whoever tells it."""
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
-        self._database = database
-        self._notifier = notifier
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._notifier = common.notifier
         self._told: deque[str] = deque(maxlen=REMEMBERED)
 
     async def run(self) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Final
 
 from forwarder.store import leases
-from forwarder.store.database import Database
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 
 LEASE: Final = timedelta(seconds=15)
 RENEWAL_SECONDS: Final = 5.0
@@ -18,10 +16,10 @@ _NAME: Final = "watch"
 class Turn:
     """A lease on the watch. On an embedded database there is nobody to share it with."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._owner = str(uuid.uuid4())
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._clock = common.clock
+        self._owner = common.owner
 
     async def take(self) -> bool:
         """Take the turn or keep it; false while another process has it."""

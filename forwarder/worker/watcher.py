@@ -17,13 +17,12 @@ from tenacity import wait_random_exponential
 from forwarder.blink.errors import BlinkError, Disconnected
 from forwarder.failpoints import failpoint
 from forwarder.store import invoices
-from forwarder.store.database import Database
 from forwarder.worker.backoff import seconds_before
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
-from forwarder.worker.clock import Clock, monotonic
+from forwarder.worker.clock import monotonic
+from forwarder.worker.common import Common
 from forwarder.worker.handshakes import Handshakes
-from forwarder.worker.notifier import Notifier
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.turn import RENEWAL_SECONDS, Turn
 
@@ -62,32 +61,23 @@ class Watcher:
     """Holds one subscription while anything is pending."""
 
     def __init__(
-        self,
-        open_subscription: Open,
-        linger_seconds: float,
-        database: Database,
-        catch_up: CatchUp,
-        handshakes: Handshakes,
-        turn: Turn,
-        notifier: Notifier,
-        bell: Bell,
-        clock: Clock,
+        self, common: Common, open_subscription: Open, catch_up: CatchUp, linger_seconds: float
     ) -> None:
         self._open_subscription = open_subscription
         self._linger_seconds = linger_seconds
-        self._database = database
+        self._database = common.database
         self._catch_up = catch_up
-        self._handshakes = handshakes
-        self._turn = turn
-        self._notifier = notifier
-        self._clock = clock
-        self._bell = bell
+        self._handshakes = Handshakes(common)
+        self._turn = Turn(common)
+        self._notifier = common.notifier
+        self._clock = common.clock
+        self._bell = common.bells.watcher
         self._backoff = wait_random_exponential(multiplier=0.5, max=15)
         self._expected = 0
         self._look_at = 0.0
         self._linger = 0.0
         self._idle_since: float | None = None
-        self._watch = Watch(State.CLOSED, clock())
+        self._watch = Watch(State.CLOSED, common.clock())
         self._subscription: Subscription | None = None
 
     @property
@@ -96,23 +86,19 @@ class Watcher:
         last = None if self._subscription is None else self._subscription.last_event_at
         return replace(self._watch, last_event_at=last or self._watch.last_event_at)
 
-    def wake(self) -> None:
-        """Look again whether anything is pending."""
-        self._bell.ring()
-
     @contextmanager
     def expecting(self) -> Iterator[None]:
         """Have the subscription opened beside the making of an invoice."""
         was_open = self._watch.state is State.OPEN
         self._expected += 1
-        self.wake()
+        self._bell.ring()
         try:
             yield
         finally:
             self._expected -= 1
             if not was_open:
                 self._look_at = 0.0  # it may have been paid before there was a subscription
-            self.wake()
+            self._bell.ring()
 
     async def run(self) -> None:
         """Watch until cancelled."""

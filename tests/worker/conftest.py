@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from forwarder.store.vault import Vault
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
+from forwarder.worker.common import Common
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.handshakes import Handshakes
@@ -47,7 +49,6 @@ from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
 from forwarder.worker.subscription import Subscription
-from forwarder.worker.turn import Turn
 from forwarder.worker.watcher import Watcher
 
 START = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -125,12 +126,13 @@ class Worker:
     payout: Payout = field(init=False)
 
     def __post_init__(self) -> None:
-        shop = self.shop
-        self.moves = Moves(shop.database, shop.keyring, shop.notifier, shop.clock, 60)
-        self.invoicing = Invoicing(self.accounts, self.moves, shop.clock)
-        self.sending = Sending(self.accounts, self.moves, shop.clock)
+        owner = str(uuid.uuid4())
+        common = replace(self.shop.common, accounts=self.accounts, owner=owner)
+        self.moves = Moves(common, 60)
+        self.invoicing = Invoicing(common, self.moves)
+        self.sending = Sending(common, self.moves)
         self.forwarding = Forwarding(self.invoicing, self.sending, self.moves)
-        self.payout = Payout(shop.database, self.forwarding, self.moves, shop.payout_bell)
+        self.payout = Payout(common, self.forwarding, self.moves)
 
     async def claim(self, late: float = 0) -> list[Forward]:
         """Take what is due, or what will be so much later."""
@@ -167,8 +169,7 @@ class Shop:
     stack: AsyncExitStack
     page: Page = field(default_factory=Page)
     notifier: Notifier = field(default_factory=Notifier)
-    payout_bell: Bell = field(default_factory=Bell)
-    watcher_bell: Bell = field(default_factory=Bell)
+    common: Common = field(init=False)
     intake: Intake = field(init=False)
     catch_up: CatchUp = field(init=False)
     handshakes: Handshakes = field(init=False)
@@ -179,45 +180,33 @@ class Shop:
     worker: Worker = field(init=False)
 
     def __post_init__(self) -> None:
-        database, clock, notifier = self.database, self.clock, self.notifier
-        self.intake = Intake(
-            database, self.keyring, notifier, self.payout_bell, self.watcher_bell, clock
+        self.common = common = Common(
+            self.database, self.accounts, self.keyring, self.clock, self.notifier
         )
-        self.catch_up = CatchUp(self.accounts, database, self.intake)
-        self.handshakes = Handshakes(database, clock)
-        self.watcher = Watcher(
-            partial(_subscribe, self.blink.ws_url, SecretStr(self.pos_key), self.intake, clock),
-            0,
-            database,
-            self.catch_up,
-            self.handshakes,
-            Turn(database, clock),
-            notifier,
-            self.watcher_bell,
-            clock,
-        )
-        self.reconciler = Reconciler(
-            database, self.accounts, self.keyring, self.intake, notifier, clock, 300
-        )
-        self.expiry = Expiry(
-            database, self.accounts, self.catch_up, self.watcher, self.reconciler, notifier, clock
-        )
+        self.intake = Intake(common)
+        self.catch_up = CatchUp(common, self.intake)
+        self.handshakes = Handshakes(common)
+        key = SecretStr(self.pos_key)
+        subscribe = partial(_subscribe, self.blink.ws_url, key, self.intake, self.clock)
+        self.watcher = Watcher(common, subscribe, self.catch_up, 0)
+        self.reconciler = Reconciler(common, self.intake, 300)
+        self.expiry = Expiry(common, self.catch_up)
         self.sales = self.sales_with(self.accounts)
         self.worker = Worker(self, self.accounts)
 
     def sales_with(self, accounts: Accounts) -> Sales:
         """The tills' side, on these accounts."""
-        return Sales(
-            self.database,
-            accounts,
-            self.keyring,
-            self.intake,
-            self.watcher,
-            self.expiry,
-            self.reconciler,
-            self.notifier,
-            self.clock,
-        )
+        return Sales(replace(self.common, accounts=accounts), self.intake, self.watcher)
+
+    @property
+    def payout_bell(self) -> Bell:
+        """What wakes the payout."""
+        return self.common.bells.payout
+
+    @property
+    def watcher_bell(self) -> Bell:
+        """What wakes the watcher."""
+        return self.common.bells.watcher
 
     async def accounts_at(self, url: str, vault: Vault | None = None) -> Accounts:
         """Accounts at another Blink, or with other secrets."""

@@ -18,7 +18,7 @@ async def expire(shop: Shop, invoice: Invoice, seconds: float) -> None:
     async with running(shop.expiry.run):
         await asyncio.sleep(0)
         shop.clock.advance(seconds)
-        shop.expiry.wake()
+        shop.common.bells.expiry.ring()
 
         async def has_ended() -> bool:
             return await shop.state(invoice) is not InvoiceState.PENDING
@@ -86,6 +86,6 @@ async def test_a_page_is_told_soon_although_blink_does_not_answer(
 
 async def test_whoever_makes_an_invoice_need_not_wake_an_idle_expiry_in_vain(shop: Shop) -> None:
     async with running(shop.expiry.run):
-        shop.expiry.wake()
+        shop.common.bells.expiry.ring()
         await asyncio.sleep(0.02)
     assert shop.page.kinds == []
