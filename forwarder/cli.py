@@ -16,22 +16,22 @@ from typing import Annotated, TypeVar
 import structlog
 import typer
 from pydantic import SecretStr
+from pydantic.alias_generators import to_camel
 from rich.console import Console
 from rich.table import Table
 
-from forwarder import __version__, demo, logs
+from forwarder import __version__, logs
 from forwarder.blink.errors import BlinkError
 from forwarder.model.forward import Forward
 from forwarder.model.merchant import Merchant, is_name
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash, WalletId
-from forwarder.sandbox import Sandbox
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import merchants
 from forwarder.store.database import Database, DatabaseError
 from forwarder.store.merchants import TokenTaken
 from forwarder.store.secrets import ForeignSecret
-from forwarder.web.server import Server
+from forwarder.web.server import Server, tls_context
 from forwarder.worker import doctor as examination
 from forwarder.worker.clock import utc_now
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
@@ -49,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would show local variables, and with them keys
 )
 merchants_app = typer.Typer(help="The merchants and their Blink accounts.", no_args_is_help=True)
-db_app = typer.Typer(help="The database.", no_args_is_help=True)
+db_app = typer.Typer(help="The database and its tables.", no_args_is_help=True)
 app.add_typer(merchants_app, name="merchants")
 app.add_typer(db_app, name="db")
 
@@ -90,7 +90,7 @@ async def _serve(settings: Settings) -> None:
     stop = _stop_signal()
     async with (
         Service.open(settings) as service,
-        Server.serve(service, settings.host, settings.port) as server,
+        Server.serve(service, settings.host, settings.port, tls_context(settings)) as server,
     ):
         log.info("serving", url=server.url)
         await stop.wait()
@@ -100,10 +100,12 @@ async def _serve(settings: Settings) -> None:
 @app.command("demo")
 def demo_command(
     once: Annotated[
-        bool, typer.Option("--once", help="Leave after the sale: 0 if its money arrived.")
+        bool, typer.Option("--once", help="Exit after the sale: 0 if the money arrived.")
     ] = False,
 ) -> None:
     """Make a sale on a local Blink, pay it, show each step, and serve until stopped."""
+    from forwarder import demo  # a till needs no local Blink, and no time to load one
+
     with _explained():
         settings = Settings.read()
         logs.configure("warning", settings.log_format)
@@ -137,6 +139,8 @@ def sandbox(
 
 
 async def _serve_sandbox(port: int, sats: int) -> None:
+    from forwarder.sandbox import Sandbox
+
     stop = _stop_signal()
     async with Sandbox.serve(port=port) as blink:
         pos, merchant = blink.open_account("blinkpos", sats=sats), blink.open_account("merchant")
@@ -155,7 +159,8 @@ async def _serve_sandbox(port: int, sats: int) -> None:
 @merchants_app.command("add")
 def add_merchant(
     name: Annotated[
-        str, typer.Argument(help="A name for tables and logs; made again, it changes.")
+        str,
+        typer.Argument(help="Its name; a known one gets the new key and token."),
     ],
     api_key: Annotated[
         str,
@@ -167,10 +172,11 @@ def add_merchant(
         ),
     ],
     token: Annotated[
-        str | None, typer.Option(envvar="NEW_POS_TOKEN", help="Its POS token; made if not given.")
+        str | None,
+        typer.Option(envvar="NEW_POS_TOKEN", help="Its POS token; by default a new one."),
     ] = None,
     wallet: Annotated[
-        str | None, typer.Option(help="Its BTC wallet; asked of Blink if not given.")
+        str | None, typer.Option(help="Its BTC wallet; Blink is asked if not given.")
     ] = None,
 ) -> None:
     """Add a merchant, or give a known one a new key and POS token."""
@@ -207,13 +213,15 @@ def list_merchants(as_json: Json = False) -> None:
         typer.echo(json.dumps([asdict(merchant) for merchant in known]))
         return
     _print_table(
-        ("name", "wallet", "sells"),
+        ("name", "wallet", "enabled"),
         [(m.name, m.wallet_id or "not known yet", "yes" if m.enabled else "no") for m in known],
     )
 
 
 @merchants_app.command("disable")
-def disable_merchant(name: str) -> None:
+def disable_merchant(
+    name: Annotated[str, typer.Argument(help="The merchant's name.")],
+) -> None:
     """Refuse new sales of a merchant. What it has received is still forwarded."""
 
     async def disable(_settings: Settings, database: Database) -> bool:
@@ -234,17 +242,20 @@ def disable_merchant(name: str) -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check keys, scopes, wallets, database and clock."""
-
-    async def check(settings: Settings, database: Database) -> list[examination.Finding]:
-        return [found async for found in examination.examine(settings, database, utc_now)]
-
-    findings = _with_database(check)
+    with _explained():
+        settings = Settings.read()
+        logs.configure("error", settings.log_format)
+        findings = asyncio.run(_examine(settings))
     if as_json:
         typer.echo(json.dumps([asdict(found) for found in findings]))
     else:
         marks = [("ok" if f.ok else "WRONG", f.subject, f.detail) for f in findings]
         _print_table(("", "what", "finding"), marks)
     raise typer.Exit(0 if all(found.ok for found in findings) else WRONG)
+
+
+async def _examine(settings: Settings) -> list[examination.Finding]:
+    return [found async for found in examination.examine(settings, utc_now)]
 
 
 @db_app.command("upgrade")
@@ -261,7 +272,7 @@ def upgrade_database() -> None:
 @app.command()
 def replay(
     payment_hash: Annotated[str | None, typer.Argument(help="The payment to try again.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that is held.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is held.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -382,28 +393,54 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(*heads, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in heads:
+        # A hash that is cut off cannot be copied.
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
 
 
 def _print_forwards(moved: list[Forward], as_json: bool) -> None:
-    rows = [(f.payment_hash, str(f.amount), f.state.value, f.held_reason or "") for f in moved]
-    heads = ("payment", "sat", "was", "because")
     if as_json:
-        typer.echo(json.dumps([dict(zip(heads, row, strict=True)) for row in rows]))
-    elif rows:
-        _print_table(heads, rows)
+        typer.echo(json.dumps([_as_json(forward) for forward in moved]))
+    elif moved:
+        rows = [(f.payment_hash, str(f.amount), f.state, f.held_reason or "") for f in moved]
+        _print_table(("payment", "sat", "was", "because"), rows)
     else:
         typer.echo("nothing to do")
 
 
+def _as_json(forward: Forward) -> dict[str, object]:
+    return {
+        "paymentHash": forward.payment_hash,
+        "position": forward.position,
+        "amountSat": forward.amount,
+        "state": forward.state,
+        "reason": forward.held_reason,
+    }
+
+
 def _print_report(report: Report, as_json: bool) -> None:
-    found = asdict(report)
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps({to_camel(name): value for name, value in asdict(report).items()}))
     else:
-        counted = [(k, str(len(v) if isinstance(v, list) else v)) for k, v in found.items()]
-        _print_table(("finding", ""), counted)
+        rows = [(what, str(count)) for what, count in _counts(report) if count]
+        _print_table(("at Blink", ""), rows)
+        agree = report.drift_sats == 0
+        typer.echo(f"Blink's ledger and ours {'agree' if agree else 'DIFFER'}")
     raise typer.Exit(0 if report.drift_sats == 0 else WRONG)
+
+
+def _counts(report: Report) -> list[tuple[str, int]]:
+    return [
+        ("entries read", report.entries),
+        ("payments that were missed", len(report.missed)),
+        ("lost invoices kept again", len(report.rebuilt)),
+        ("payments of no invoice", len(report.unmatched)),
+        ("payouts found paid", len(report.settled)),
+        ("payouts that came back", len(report.refunded)),
+        ("payouts that nothing explains", len(report.strays)),
+        ("difference, sat", report.drift_sats),
+    ]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
+    FilePath,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -28,8 +32,19 @@ def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
 
 
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
-WsUrl = Annotated[str, StringConstraints(pattern=r"^wss?://\S+$")]
+def _address(*schemes: str) -> Callable[[str], str]:
+    """Check that a setting is the address of a service."""
+
+    def check(text: str) -> str:
+        if not any(re.fullmatch(rf"{scheme}://\S+", text) for scheme in schemes):
+            raise ValueError(f"must begin with {' or '.join(f'{s}://' for s in schemes)}")
+        return text
+
+    return check
+
+
+HttpUrl = Annotated[str, AfterValidator(_address("http", "https"))]
+WsUrl = Annotated[str, AfterValidator(_address("ws", "wss"))]
 Wallet = Annotated[WalletId, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
@@ -63,6 +78,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 4000
+    tls_cert_file: FilePath | None = None
+    tls_key_file: FilePath | None = None
     allowed_origins: Origins = ()
 
     invoice_expiry_seconds: Seconds = 900
@@ -75,9 +92,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")
-    def _merchant_is_whole(self) -> Self:
+    def _parts_are_together(self) -> Self:
         if (self.merchant_api_key is None) is not (self.pos_token is None):
             raise ValueError("MERCHANT_API_KEY and POS_TOKEN make a merchant only together")
+        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are of use only together")
         if not is_name(self.merchant_name):
             raise ValueError("MERCHANT_NAME must be 1 to 64 printable characters")
         return self
@@ -114,7 +133,8 @@ def _explain(exc: ValidationError) -> str:
     lines = []
     for error in exc.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in error["loc"][:1]).upper()
-        lines.append(f"{name}: {error['msg']}" if name else error["msg"])
+        problem = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        lines.append(f"{name}: {problem}" if name else problem)
     return "the environment is not usable:\n" + "\n".join(f"  {line}" for line in lines)
 
 

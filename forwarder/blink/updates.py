@@ -115,5 +115,7 @@ def _describe(exc: Exception) -> str:
     """Why the connection ended, with Blink's own words where there are any."""
     if isinstance(exc, TransportQueryError):
         return f"Blink answered the subscription with an error: {exc}"
+    if isinstance(exc, TimeoutError):
+        return "Blink did not answer in time"
     cause = exc.__cause__ or exc
     return f"{type(cause).__name__}: {cause}"

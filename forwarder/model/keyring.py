@@ -10,6 +10,7 @@ import base64
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -71,6 +72,7 @@ class Keyring:
         return [digest.hex()[:_NAME_HEX] for digest in digests]
 
 
+@cache
 def _derive(secret: str, purpose: str) -> bytes:
     hkdf = HKDF(SHA256(), _KEY_BYTES, salt=None, info=f"blink-pos-forwarder: {purpose}".encode())
     return hkdf.derive(secret.encode())

@@ -82,7 +82,8 @@ class Database:
                 await connection.run_sync(_upgrade)
         except (SQLAlchemyError, OSError) as exc:
             shown = self._url.render_as_string(hide_password=True)
-            raise DatabaseError(f"cannot open the database {shown}: {exc}") from exc
+            reason = getattr(exc, "orig", None) or exc
+            raise DatabaseError(f"cannot open the database {shown}: {reason}") from exc
 
     def only_process(self) -> FileLock:
         """A lock that one serving process holds on an embedded database. Raises `DatabaseError`.

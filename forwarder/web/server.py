@@ -7,12 +7,12 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from yarl import URL
 
+from forwarder.settings import Settings
 from forwarder.web.app import make_app
 from forwarder.web.connections import Connection
 
@@ -65,8 +65,13 @@ async def _listening(
         listener.close()
 
 
-def tls_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
-    """What it takes to serve https and wss."""
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What it takes to serve https and wss; None without a certificate.
+
+    Raises `OSError` if the certificate and its key cannot be used.
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert_file, key_file)
+    context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
     return context

@@ -32,21 +32,17 @@ class Finding:
     detail: str
 
 
-async def examine(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[Finding]:
+async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Check the database, BlinkPOS's key, the merchants' keys, and the clock."""
-    yield await _database(database)
-    yield await _blinkpos(settings)
-    async for finding in _merchants(settings, database):
-        yield finding
-    yield await _clock(settings, clock)
-
-
-async def _database(database: Database) -> Finding:
     try:
-        await database.upgrade()
+        async with Database.open(settings.database_url) as database:
+            yield Finding("database", True, "opened, and up to date")
+            async for finding in _merchants(settings, database):
+                yield finding
     except DatabaseError as exc:
-        return Finding("database", False, str(exc))
-    return Finding("database", True, "opened, and up to date")
+        yield Finding("database", False, str(exc))
+    yield await _blinkpos(settings)
+    yield await _clock(settings, clock)
 
 
 async def _blinkpos(settings: Settings) -> Finding:
@@ -86,11 +82,11 @@ async def _merchants(settings: Settings, database: Database) -> AsyncIterator[Fi
                 api_key = await merchants.api_key(tx, vault, merchant)
             yield await _merchant(settings, merchant, api_key)
         except VaultError as exc:
-            yield Finding(f"merchant {merchant.name}", False, str(exc))
+            yield Finding(f"merchant {merchant.name!r}", False, str(exc))
 
 
 async def _merchant(settings: Settings, merchant: Merchant, api_key: SecretStr) -> Finding:
-    subject = f"merchant {merchant.name}"
+    subject = f"merchant {merchant.name!r}"
     try:
         async with BlinkClient.connect(settings.blink_api_url, api_key) as client:
             wallet_id = await client.btc_wallet()
@@ -110,5 +106,5 @@ async def _clock(settings: Settings, clock: Clock) -> Finding:
     except BlinkError as exc:
         return Finding("clock", False, f"Blink's date is not known: {exc}")
     off = clock() - blink_date
-    detail = f"{off.total_seconds():+.0f} s against Blink's"
+    detail = f"{off.total_seconds():.0f} s ahead of Blink's"
     return Finding("clock", abs(off) <= CLOCK_MAY_DIFFER, detail)

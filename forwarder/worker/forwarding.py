@@ -33,7 +33,7 @@ class Forwarding:
             case ForwardState.QUEUED:
                 return await self._invoicing.make(forward)
             case ForwardState.INVOICED if forward.refusal is not None:
-                return await self._sending.give_up(forward)
+                return await self._sending.prove(forward, None)
             case ForwardState.INVOICED:
                 return await self._sending.send(forward)
             case ForwardState.SENDING:

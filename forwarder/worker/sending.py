@@ -101,22 +101,6 @@ class Sending:
             return await self._moves.hold(forward, str(exc))
         return await self._conclude(forward, proof, refusal)
 
-    async def give_up(self, forward: Forward) -> Next:
-        """Replace a dead payout invoice, after a last look, and when no call can be under way."""
-        try:
-            proof = await self._ask(forward)
-        except BlinkError as exc:
-            return await self._moves.postpone(forward, str(exc))
-        except OtherWallet as exc:
-            return await self._moves.hold(forward, str(exc))
-        if not isinstance(proof, Unpaid):
-            return await self._conclude(forward, proof, None)
-        if not self._may_renew(forward):
-            reason = "a payment of its refused payout invoice may be under way"
-            until = max(renewal_time(forward, self._clock()), self._clock() + RENEWAL_PAUSE)
-            return await self._moves.postpone(forward, reason, until)
-        return await self._moves.renew(forward)
-
     def _may_renew(self, forward: Forward) -> bool:
         """By the date, which other processes share, and by a clock that never jumps."""
         waited = monotonic() - self._unsure_since >= CALL_MAY_BE_UNDERWAY.total_seconds()
@@ -148,6 +132,8 @@ class Sending:
                 return await self._unpaid(forward, refusal)
 
     async def _unpaid(self, forward: Forward, refusal: Refusal | None) -> Next:
+        if forward.refusal is not None:
+            return await self._replace(forward)
         match TryAgain() if refusal is None else after_refusal(forward, refusal):
             case TryAgain():
                 return await self._moves.try_again(forward)
@@ -155,6 +141,14 @@ class Sending:
                 return await self._moves.hold(forward, reason, resumes=resumes)
             case Renew(dead):
                 return await self._moves.condemn(forward, dead)
+
+    async def _replace(self, forward: Forward) -> Next:
+        """Give up a dead payout invoice, once no call that could pay it can be under way."""
+        if self._may_renew(forward):
+            return await self._moves.renew(forward)
+        reason = "a payment of its refused payout invoice may be under way"
+        until = max(renewal_time(forward, self._clock()), self._clock() + RENEWAL_PAUSE)
+        return await self._moves.postpone(forward, reason, until)
 
 
 def _payout(forward: Forward) -> PayoutInvoice:

@@ -15,6 +15,7 @@ from forwarder.worker.clock import monotonic
 log = structlog.get_logger(__name__)
 
 HEALTHY_SECONDS: Final = 60.0
+STUBBORN_SECONDS: Final = 1.0
 
 
 class Supervisor:
@@ -34,9 +35,12 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Cancel every task and wait for its end."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running = set(self._tasks)
+        while running:
+            # Again and again: a library can take a cancellation for a time-out of its own.
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=STUBBORN_SECONDS)
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         deaths = 0

@@ -251,6 +251,21 @@ async def test_a_redirect_in_a_circle_proves_nothing(
         await pay(oddly)
 
 
+async def test_a_redirect_takes_neither_key_nor_payment_anywhere(
+    odd: Odd, oddly: BlinkClient
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    odd.answer = answer
+    async with failing(Unknown):
+        await pay(oddly)
+    assert len(asked) == 1
+
+
 async def test_what_nobody_listens_for_was_never_sent(unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}/graphql"
     async with BlinkClient.connect(url, SecretStr("canary-key")) as client, failing(NeverSent):

@@ -203,7 +203,8 @@ async def test_who_is_cancelled_before_the_acknowledgement_leaves_no_socket_open
     connecting = asyncio.create_task(connect())
     await until(lambda: bank.blink.websockets == 1)
     connecting.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    # On the way through several libraries a cancellation now and then becomes a time-out.
+    with pytest.raises((asyncio.CancelledError, Disconnected)):
         await connecting
     await until(lambda: bank.blink.websockets == 0)
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from forwarder.settings import Settings
 from forwarder.web.app import make_app
 from forwarder.web.keys import SOCKETS
 from forwarder.web.server import Server, tls_context
@@ -114,7 +115,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 async def test_it_speaks_tls(service: FakeService, tmp_path: Path) -> None:
     cert_file, key_file = _certificate(tmp_path)
-    tls = tls_context(cert_file, key_file)
+    tls = tls_context(Settings(tls_cert_file=cert_file, tls_key_file=key_file))
     trusting = ssl.create_default_context(cafile=str(cert_file))
     async with (
         Server.serve(cast(Service, service), "127.0.0.1", 0, tls) as server,
