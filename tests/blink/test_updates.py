@@ -143,7 +143,7 @@ async def test_a_connection_that_is_cut_is_told_of(bank: Bank) -> None:
         (Fault("websocket", "refuse"), "503"),
         (Fault("websocket", "http_429"), "429"),
         (Fault("websocket", "drop_before_ack"), "Error"),
-        (Fault("websocket", "no_ack"), "Error"),
+        (Fault("websocket", "no_ack"), "in time"),
     ],
 )
 async def test_a_connection_that_cannot_be_had_is_told_of_and_leaves_nothing_open(
