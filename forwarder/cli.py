@@ -439,6 +439,7 @@ def _counts(report: Report) -> list[tuple[str, int]]:
         ("payments that were missed", len(report.missed)),
         ("lost invoices kept again", len(report.rebuilt)),
         ("payments of no invoice", len(report.unmatched)),
+        ("payments too new to tell", len(report.young)),
         ("payouts found paid", len(report.settled)),
         ("payouts that came back", len(report.refunded)),
         ("payouts that nothing explains", len(report.strays)),

@@ -22,6 +22,8 @@ class Report:
     """Receipts of invoices that our database had lost; the invoices are there again."""
     unmatched: list[PaymentHash] = field(default_factory=list)
     """Receipts of no invoice of ours; they are kept and shown."""
+    young: list[PaymentHash] = field(default_factory=list)
+    """Receipts of ours without an invoice that the call which made it may still keep."""
     settled: list[PaymentHash] = field(default_factory=list)
     """Payments whose forward Blink has paid and we did not know it."""
     refunded: list[str] = field(default_factory=list)

@@ -32,8 +32,9 @@ from forwarder.worker.moves import complete
 
 log = structlog.get_logger(__name__)
 
-# The call that made an invoice may still be under way when its payment is seen.
-LOST_AFTER: Final = timedelta(minutes=5)
+# The call that made an invoice may still be under way when its payment is seen; its deadline is a
+# quarter of this.
+LOST_AFTER: Final = timedelta(seconds=60)
 
 
 class Audit:
@@ -117,12 +118,14 @@ class Audit:
     async def _unmatched(self, entry: Entry, payment_hash: PaymentHash) -> None:
         """A payment of no invoice that we have: it may be one that our database has lost."""
         merchant = await self._merchant_of(entry)
-        if merchant is None or entry.created_at > self._clock() - LOST_AFTER:
+        if merchant is None:
             self.report.unmatched.append(payment_hash)
-            return
-        self.report.rebuilt.append(payment_hash)
-        if not self.report.dry_run:
-            await self._rebuild(entry, payment_hash, merchant)
+        elif entry.created_at > self._clock() - LOST_AFTER:
+            self.report.young.append(payment_hash)
+        else:
+            self.report.rebuilt.append(payment_hash)
+            if not self.report.dry_run:
+                await self._rebuild(entry, payment_hash, merchant)
 
     async def _merchant_of(self, entry: Entry) -> Merchant | None:
         """Whose sale it was, by the name that we gave its invoice at Blink."""

@@ -31,6 +31,7 @@ OVERLAP: Final = timedelta(minutes=10)
 BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 TRY_AGAIN_SECONDS: Final = 5.0
 SETTLED_SECONDS: Final = 5.0
+YOUNG_SECONDS: Final = 20.0
 
 
 class Reconciler:
@@ -53,7 +54,7 @@ class Reconciler:
         """Run until cancelled."""
         while True:
             try:
-                await self.reconcile()
+                report = await self.reconcile()
             except BlinkError as exc:
                 log.warning("Blink's ledger could not be read", reason=str(exc))
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
@@ -61,6 +62,8 @@ class Reconciler:
             self.is_caught_up.set()
             # A little apart from other installations, which all began at a full hour.
             rest = self._interval_seconds * uniform(0.9, 1.1)  # noqa: S311
+            if report.young:
+                rest = min(rest, YOUNG_SECONDS)
             if await self._bell.wait(rest):
                 # What was not seen may be under way at Blink, and is to have settled.
                 await asyncio.sleep(SETTLED_SECONDS)

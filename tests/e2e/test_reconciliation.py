@@ -162,4 +162,17 @@ async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(
     assert len(world.payouts()) == 3
     assert world.earned == 600
     status, output = await command(world, "recover", "--json")
-    assert (status, json.loads(output)["drift_sats"]) == (0, 0)
+    assert (status, json.loads(output)["driftSats"]) == (0, 0)
+
+
+async def test_what_a_lost_database_had_just_taken_in_is_forwarded_soon(
+    world: World, tmp_path: Path
+) -> None:
+    sale = await world.till.sell()
+    await world.forwarder.kill()
+    for file in tmp_path.glob("forwarder.db*"):
+        file.unlink()
+    world.clock.off = timedelta(seconds=-61)
+    await world.blink.pay(sale["invoice"])
+    await world.forwarder.start()
+    await world.until(lambda: world.earned == 1_000)
