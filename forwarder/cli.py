@@ -28,7 +28,7 @@ from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash, WalletId
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import merchants
-from forwarder.store.database import Database, DatabaseError
+from forwarder.store.database import Database, DatabaseError, DatabaseUrlError
 from forwarder.store.merchants import TokenTaken
 from forwarder.store.secrets import ForeignSecret
 from forwarder.web.server import Server, tls_context
@@ -360,7 +360,7 @@ def _explained() -> Iterator[None]:
     """Turn what a person can mend into a sentence and an exit status."""
     try:
         yield
-    except SettingsError as exc:
+    except (SettingsError, DatabaseUrlError) as exc:
         _fail(str(exc), BAD_USAGE)
     except TokenTaken:
         _fail("another merchant has this POS token; nothing was changed", WRONG)

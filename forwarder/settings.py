@@ -13,7 +13,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    FilePath,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -21,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
+from yarl import URL
 
 from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import is_name
@@ -32,21 +32,47 @@ def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
 
 
+def _has_host(text: str) -> bool:
+    try:
+        return text.isascii() and text.isprintable() and bool(URL(text).host)
+    except ValueError:
+        return False
+
+
 def _address(*schemes: str) -> Callable[[str], str]:
     """Check that a setting is the address of a service."""
 
     def check(text: str) -> str:
-        if not any(re.fullmatch(rf"{scheme}://\S+", text) for scheme in schemes):
+        if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"must begin with {' or '.join(f'{s}://' for s in schemes)}")
+        if not _has_host(text):
+            raise ValueError("must be an address with a host")
         return text
 
     return check
 
 
+def _sendable(secret: SecretStr) -> SecretStr:
+    """Check that a key or token can stand in a header."""
+    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
+        raise ValueError("must be printable ASCII without spaces")
+    return secret
+
+
+def _file(text: str) -> Path:
+    try:
+        if Path(text).is_file():
+            return Path(text)
+    except (OSError, ValueError):
+        pass
+    raise ValueError("must be the path of a file")
+
+
 HttpUrl = Annotated[str, AfterValidator(_address("http", "https"))]
 WsUrl = Annotated[str, AfterValidator(_address("ws", "wss"))]
 Wallet = Annotated[WalletId, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
-Secret = Annotated[SecretStr, Field(min_length=1, max_length=512)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=512), AfterValidator(_sendable)]
+File = Annotated[Path, BeforeValidator(_file)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
@@ -78,8 +104,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 4000
-    tls_cert_file: FilePath | None = None
-    tls_key_file: FilePath | None = None
+    tls_cert_file: File | None = None
+    tls_key_file: File | None = None
     allowed_origins: Origins = ()
 
     invoice_expiry_seconds: Seconds = 900

@@ -15,8 +15,9 @@ from gql.transport.aiohttp import AIOHTTPTransport
 from pydantic import SecretStr, TypeAdapter
 
 from forwarder.blink import documents, replies
+from forwarder.blink.bounds import BoundedResponse
 from forwarder.blink.documents import Operation
-from forwarder.blink.errors import Refused, Unknown, translate
+from forwarder.blink.errors import Refused, Unknown, translate, without
 from forwarder.blink.pace import Pace
 from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
 from forwarder.model.invoice import Issued
@@ -76,8 +77,9 @@ class Credentials:
 class BlinkClient:
     """The account behind one API key. Every method raises `NeverSent`, `Refused` or `Unknown`."""
 
-    def __init__(self, session: AsyncClientSession) -> None:
+    def __init__(self, session: AsyncClientSession, api_key: SecretStr) -> None:
         self._session = session
+        self._api_key = api_key
         self._creations = Pace(CREATIONS_A_MINUTE, seconds=60)
 
     @classmethod
@@ -85,10 +87,11 @@ class BlinkClient:
     async def connect(cls, url: str, api_key: SecretStr) -> AsyncIterator[BlinkClient]:
         """A client for as long as it is needed."""
         headers = {"X-API-KEY": api_key.get_secret_value()}
-        transport = AIOHTTPTransport(url, headers=headers)
+        bounds = {"response_class": BoundedResponse}
+        transport = AIOHTTPTransport(url, headers=headers, client_session_args=bounds)
         # Each call has its own deadline; gql's would end a payment with no say in what it proves.
         async with Client(transport=transport, execute_timeout=None) as session:
-            yield cls(session)
+            yield cls(session, api_key)
 
     async def create_invoice(
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
@@ -136,10 +139,14 @@ class BlinkClient:
         return _entries(found)
 
     async def entries_since(
-        self, wallet_id: WalletId, since: datetime
+        self, wallet_id: WalletId, since: datetime, *, whole: bool = False
     ) -> AsyncIterator[Sequence[Entry]]:
-        """The entries of a wallet from `since` on by Blink's clock, in pages, newest first."""
-        async for transactions in self._pages(_ENTRIES, Transaction, wallet_id, since):
+        """The entries of a wallet from `since` on by Blink's clock, in pages, newest first.
+
+        An entry that is not understood is left out, unless they are to prove something as a
+        `whole`: then it raises `Unknown`.
+        """
+        async for transactions in self._pages(_ENTRIES, Transaction, wallet_id, since, whole):
             yield _entries(transactions)
 
     async def invoice_of(self, wallet_id: WalletId, payment_hash: PaymentHash) -> Issued:
@@ -150,8 +157,8 @@ class BlinkClient:
     async def invoices_since(
         self, wallet_id: WalletId, since: datetime
     ) -> AsyncIterator[Sequence[ListedInvoice]]:
-        """The invoices of a wallet from `since` on by Blink's clock, in pages, newest first."""
-        async for page in self._pages(_INVOICES, ListedInvoice, wallet_id, since):
+        """All invoices of a wallet from `since` on by Blink's clock, in pages, newest first."""
+        async for page in self._pages(_INVOICES, ListedInvoice, wallet_id, since, whole=True):
             yield page
 
     async def btc_wallet(self) -> WalletId:
@@ -172,13 +179,18 @@ class BlinkClient:
         )
 
     async def _pages(
-        self, call: Call[Connection], kind: type[Node], wallet_id: WalletId, since: datetime
+        self,
+        call: Call[Connection],
+        kind: type[Node],
+        wallet_id: WalletId,
+        since: datetime,
+        whole: bool,
     ) -> AsyncIterator[Sequence[Node]]:
         """One query for each page, and none beyond the page on which `since` lies."""
         after: str | None = None
         while True:
             page = await self._call(call, walletIds=[wallet_id], first=PAGE, after=after)
-            nodes = page.read(kind)
+            nodes = page.read(kind, whole=whole)
             recent = [node for node in nodes if node.created_at >= since]
             yield recent
             after = page.page_info.end_cursor
@@ -194,7 +206,7 @@ class BlinkClient:
                 data: object = await self._session.execute(request, extra_args=_NO_REDIRECTS)
             return call.shape.validate_python(_at(data, call.path))
         except Exception as exc:
-            raise translate(exc) from exc
+            raise without(translate(exc), self._api_key.get_secret_value()) from exc
 
 
 def _at(data: object, path: Sequence[str]) -> object:

@@ -9,6 +9,7 @@ BlinkError
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import ClientConnectorError
@@ -19,6 +20,7 @@ from gql.transport.exceptions import (
 )
 
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
+from forwarder.model.words import plain
 
 _CODE_OF_STATUS: Final = {401: KEY_REFUSED, 403: THROTTLED, 429: THROTTLED}
 _MEANINGS: Final = {
@@ -30,6 +32,9 @@ _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # 409: the idempotency key w
 
 class BlinkError(Exception):
     """A call to Blink failed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(plain(reason))
 
 
 class NeverSent(BlinkError):
@@ -70,13 +75,23 @@ def translate(exc: Exception) -> BlinkError:
             return Unknown(f"{type(exc).__name__}: {exc}")
 
 
+def without(error: BlinkError, secret: str) -> BlinkError:
+    """An error whose text does not repeat a secret, for what we sent may come back in it."""
+    if secret not in str(error):
+        return error
+    if isinstance(error, Refused):
+        message = error.refusal.message.replace(secret, "(a secret)")
+        return Refused(replace(error.refusal, message=message))
+    return type(error)(str(error).replace(secret, "(a secret)"))
+
+
 def _is_refusal(status: int) -> bool:
     return 400 <= status < 500 and status not in _AMBIGUOUS_STATUSES
 
 
 def _from_errors(errors: list[object]) -> BlinkError:
     """Sort top-level GraphQL errors; through Blink's router they come without a code."""
-    messages = [str(error.get("message")) for error in errors if isinstance(error, dict)]
+    messages = [plain(str(error.get("message"))) for error in errors if isinstance(error, dict)]
     for message in messages:
         if message == "Not authorized":
             return Refused(Refusal(NOT_AUTHORIZED, message))

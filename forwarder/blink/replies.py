@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 import structlog
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,14 +21,16 @@ from pydantic.alias_generators import to_camel
 from forwarder.blink.errors import Unknown
 from forwarder.model.ledger import Direction, Entry, EntryStatus, Paid, Underway
 from forwarder.model.refusal import NOT_OURS, Refusal
-from forwarder.model.units import PaymentHash
+from forwarder.model.units import MAX_SATS, PaymentHash
+from forwarder.model.words import plain
 
 log = structlog.get_logger(__name__)
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,100}$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Request = Annotated[str, StringConstraints(min_length=10, max_length=8192)]
-Whole = Annotated[int, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=-MAX_SATS, le=MAX_SATS)]
 
 
 def _moment(seconds: object) -> datetime:
@@ -52,8 +55,8 @@ class Reply(BaseModel):
 class Error(Reply):
     """A payload error. The code is missing in those of Blink's wallet middleware."""
 
-    message: str
-    code: str | None
+    message: Annotated[str, AfterValidator(plain)]
+    code: Annotated[str, AfterValidator(plain)] | None
 
     def refusal(self) -> Refusal:
         """This error as a definite no."""
@@ -152,7 +155,7 @@ class UpdateTransaction(Reply):
     status: EntryStatus
     settlement_amount: Whole
     settlement_currency: Literal["BTC", "USD"]
-    external_id: str | None
+    external_id: ExternalId | None
     initiation_via: InitiationViaLn | InitiationViaOther = Field(discriminator="typename")
 
     @property
@@ -187,7 +190,7 @@ class ListedInvoice(Reply):
 
     payment_hash: Hash
     payment_request: Request
-    external_id: str
+    external_id: ExternalId
     created_at: Timestamp
 
 
@@ -213,10 +216,10 @@ class Connection(Reply):
     page_info: PageInfo
     edges: list[Edge] | None
 
-    def read(self, kind: type[Node]) -> list[Node]:
+    def read(self, kind: type[Node], *, whole: bool) -> list[Node]:
         """What is on the page. One node that is not understood must not hide all others.
 
-        Raises `Unknown` if none is understood.
+        Raises `Unknown` if none is understood, or, where the `whole` page is needed, not all.
         """
         nodes, errors = [], []
         for edge in self.edges or []:
@@ -225,8 +228,8 @@ class Connection(Reply):
             except ValidationError as exc:
                 log.error("a part of a list of Blink's was not understood", fields=_places(exc))
                 errors.append(exc)
-        if errors and not nodes:
-            raise Unknown("nothing in a list of Blink's was understood") from errors[0]
+        if errors and (whole or not nodes):
+            raise Unknown("a list of Blink's was not understood") from errors[0]
         return nodes
 
 

@@ -12,10 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from gql import Client
 from gql.client import AsyncClientSession
-from gql.transport.exceptions import TransportError, TransportQueryError
+from gql.transport.exceptions import TransportProtocolError, TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 from pydantic import SecretStr, ValidationError
 
@@ -71,7 +72,8 @@ class Updates:
             try:
                 client = Client(transport=transport, execute_timeout=None)
                 session = await stack.enter_async_context(client)
-            except (TransportError, OSError) as exc:
+            except Exception as exc:
+                # Not only what gql promises: odd greetings make it raise nearly anything.
                 raise Disconnected(_describe(exc)) from exc
             yield cls(session)
 
@@ -79,14 +81,27 @@ class Updates:
         try:
             async for data in self._session.subscribe(documents.MY_UPDATES.bind()):
                 yield _read(data)
-        except (TransportError, OSError) as exc:
+        except Exception as exc:
             raise Disconnected(_describe(exc)) from exc
         # gql ends the iteration without a word when the server completes the subscription.
         raise Disconnected("Blink ended the subscription")
 
 
+class _Transport(WebsocketsTransport):
+    """gql's transport, which a frame that is no message cannot make deaf."""
+
+    async def _receive_data_loop(self) -> None:
+        try:
+            await super()._receive_data_loop()
+        except Exception as exc:
+            # gql expects what is not JSON, but not what is JSON and no message.
+            error = TransportProtocolError(f"{type(exc).__name__} in reading a frame")
+            await self._fail(error, clean_close=False)
+
+
 def _transport(url: str, api_key: SecretStr) -> WebsocketsTransport:
-    return WebsocketsTransport(
+    server = urlsplit(url)
+    return _Transport(
         url,
         # Without this gql also offers an older protocol, and may fall back to it.
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
@@ -96,7 +111,14 @@ def _transport(url: str, api_key: SecretStr) -> WebsocketsTransport:
         close_timeout=CLOSE_SECONDS,
         ping_interval=PING_SECONDS,
         pong_timeout=PONG_SECONDS,
-        connect_args={"ping_interval": None, "compression": None, "close_timeout": CLOSE_SECONDS},
+        connect_args={
+            "ping_interval": None,
+            "compression": None,
+            "close_timeout": CLOSE_SECONDS,
+            # With these given, a redirect leads nowhere else: it would carry the key there.
+            "host": server.hostname,
+            "port": server.port or (443 if server.scheme == "wss" else 80),
+        },
     )
 
 

@@ -35,6 +35,10 @@ class DatabaseError(Exception):
     """The database cannot be used; says what to do about it."""
 
 
+class DatabaseUrlError(DatabaseError):
+    """The setting itself cannot be used."""
+
+
 class Database:
     """An open database. Close it, or its threads outlive the event loop."""
 
@@ -104,15 +108,17 @@ class Database:
 def _checked(text: str) -> URL:
     try:
         url = make_url(text)
-    except SQLAlchemyError as exc:
-        raise DatabaseError("DATABASE_URL is not a database URL") from exc
+    except (SQLAlchemyError, ValueError) as exc:
+        raise DatabaseUrlError("DATABASE_URL is not a database URL") from exc
     if url.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-        raise DatabaseError(
+        raise DatabaseUrlError(
             f"DATABASE_URL must start with sqlite+aiosqlite or postgresql+asyncpg, "
             f"not {url.drivername}"
         )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise DatabaseError("DATABASE_URL must name a file: payments have to outlive the process")
+        raise DatabaseUrlError(
+            "DATABASE_URL must name a file: payments have to outlive the process"
+        )
     return url
 
 

@@ -89,6 +89,8 @@ class Invoicing:
                 case Unpaid():
                     issued = await self._made_by_name(forward, sale.issued_at)
         except Refused as exc:
+            if exc.refusal.remedy is not Remedy.HOLD:
+                return await self._moves.postpone(forward, str(exc))
             return await self._replace(forward, f"the merchant's invoices cannot be read: {exc}")
         except BlinkError as exc:
             return await self._moves.postpone(forward, str(exc))
@@ -104,7 +106,7 @@ class Invoicing:
         stem = forward.external_id.rpartition("-")[0] + "-"
         pos = await self._accounts.pos()
         sent: list[Entry] = []
-        async for page in pos.client.entries_since(pos.wallet_id, since):
+        async for page in pos.client.entries_since(pos.wallet_id, since, whole=True):
             sent += [entry for entry in page if (entry.external_id or "").startswith(stem)]
         return proof_of(sent)
 

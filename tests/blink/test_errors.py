@@ -95,7 +95,9 @@ def test_what_nobody_has_thought_of_is_unknown(exc: Exception) -> None:
     assert type(translate(exc)) is Unknown
 
 
-@pytest.mark.parametrize("exc", [NeverSent(), Unknown(), Disconnected(), Refused(Refusal("A", ""))])
+@pytest.mark.parametrize(
+    "exc", [NeverSent(""), Unknown(""), Disconnected(""), Refused(Refusal("A", ""))]
+)
 def test_what_is_translated_stays_as_it_is(exc: BlinkError) -> None:
     assert translate(exc) is exc
 
