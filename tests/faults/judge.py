@@ -1,0 +1,258 @@
+"""The judge: Blink's ledger says what has happened, and our database only what an operator sees."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import SecretStr
+
+from forwarder.model.keyring import Keyring
+from forwarder.model.report import Report
+from forwarder.model.units import PaymentHash
+from forwarder.sandbox import TransactionView
+from tests.faults.network import CREATE
+from tests.faults.world import SECRETS, World, errors
+
+SETTLE_SECONDS: Final = 2_400.0
+FINAL: Final = ("forwarded", "resolved")
+
+
+class Verdict(AssertionError):
+    """A promise was broken; says which, and what there is to see."""
+
+
+async def settle(world: World) -> None:
+    """Let time pass until every payment is forwarded, or nothing changes any more."""
+    pause, until = 1.0, asyncio.get_running_loop().time() + SETTLE_SECONDS
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(pause)
+        if not unfinished(world):
+            return
+        if _held(world):
+            await world.replay()
+        pause = min(pause * 1.5, 30.0)
+
+
+def unfinished(world: World) -> list[str]:
+    """The payments that have not arrived, or of which we do not know it."""
+    sent = _sent_names(world)
+    query = "SELECT payment_hash FROM payments WHERE invoice_id IS NOT NULL"
+    known = {name for (name,) in world.files.read(query)}
+    late = [
+        receipt.payment_hash or ""
+        for receipt in _income(world)
+        if receipt.payment_hash not in known or not _forwards_of(world, receipt, sent)
+    ]
+    rows = world.files.read(
+        "SELECT payment_hash FROM forwards WHERE state NOT IN ('forwarded', 'resolved')"
+    )
+    return late + [name for (name,) in rows]
+
+
+def pending(world: World) -> bool:
+    """Whether an invoice is waited for."""
+    return bool(world.files.read("SELECT 1 FROM invoices WHERE state = 'pending' LIMIT 1"))
+
+
+async def judge(world: World, *, may_be_held: bool = False) -> None:
+    """Everything that is promised at rest."""
+    settled = sorted(_findings(world, may_be_held))
+    if not settled:
+        settled = [finding async for finding in _reconciled(world)]
+    if settled:
+        raise Verdict("; ".join(settled))
+
+
+def _findings(world: World, may_be_held: bool) -> Iterator[str]:
+    world.sandbox.verify()
+    yield from _forwarded_once(world, may_be_held)
+    yield from _solvent(world)
+    yield from _final(world)
+    yield from _proven(world)
+    yield from _told(world)
+    yield from _limits(world)
+
+
+def _forwarded_once(world: World, may_be_held: bool) -> Iterator[str]:
+    """I1, I2, I3."""
+    sent = _sent_names(world)
+    seen = {name for (name,) in _seen_by_operator(world)}
+    for receipt in _income(world):
+        sends = _forwards_of(world, receipt, sent)
+        if not sends and not (may_be_held and receipt.payment_hash in seen):
+            yield f"I1: {receipt.payment_hash} was never forwarded"
+        if len(sends) > 1:
+            yield f"I2: {receipt.payment_hash} was forwarded {len(sends)} times"
+        if sends and -sum(send.amount for send in sends) != receipt.amount:
+            yield f"I3: {receipt.payment_hash} received {receipt.amount}, sent {sends}"
+    twice = Counter(send.payment_hash for send in _sends(world))
+    yield from (f"I2: payout {name} paid twice" for name, count in twice.items() if count > 1)
+    known = {name for stems in _stems(world).values() for name in stems}
+    strange = [s for s in _sends(world) if _stem(s) not in known]
+    yield from (f"I3: {send.external_id} pays for nothing that was received" for send in strange)
+
+
+def _solvent(world: World) -> Iterator[str]:
+    """I4, at every moment: in the order in which Blink has booked."""
+    owed: defaultdict[str, int] = defaultdict(int)
+    names = {name: payment for payment, stems in _stems(world).items() for name in stems}
+    for entry in reversed(world.sandbox.transactions(world.pos.btc_wallet_id)):
+        if entry.direction == "RECEIVE" and entry.status == "SUCCESS":
+            owed[entry.payment_hash or ""] += entry.amount
+        elif entry.direction == "SEND" and entry.status != "FAILURE":
+            payment = names.get(_stem(entry), "")
+            owed[payment] += entry.amount if entry.status == "SUCCESS" else 0
+            if owed[payment] < 0:
+                yield f"I4: {entry.external_id} was sent before it was received"
+
+
+def _final(world: World) -> Iterator[str]:
+    """I5, by what the database itself has watched."""
+    for number, was, became in world.files.read("SELECT * FROM watched"):
+        if was in FINAL:
+            yield f"I5: forward {number} went from {was} to {became}"
+
+
+def _proven(world: World) -> Iterator[str]:
+    """I6."""
+    sends = {send.id: -send.amount for send in _sends(world)}
+    query = "SELECT transaction_id, amount FROM forwards WHERE state = 'forwarded'"
+    for name, amount in world.files.read(query):
+        if sends.get(name) != amount:
+            yield f"I6: Blink has no send {name} of {amount}"
+
+
+def _told(world: World) -> Iterator[str]:
+    """I7: whoever is connected knows the end."""
+    paid = {receipt.payment_hash for receipt in _income(world)}
+    done = {name for (name,) in world.files.read(
+        "SELECT payment_hash FROM forwards WHERE state = 'forwarded'"
+    )}  # fmt: skip
+    for sale in world.sales:
+        if sale.invoice is None or world.restored:
+            continue
+        wanted = [
+            kind
+            for kind, names in (("payment", paid), ("forwarded", done))
+            if sale.invoice.payment_hash in names and sale.when(kind) is None
+        ]
+        if wanted:
+            yield f"I7: the page of {sale.order.external_id} was not told {wanted}: {sale.told}"
+
+
+def _limits(world: World) -> Iterator[str]:
+    """I10, and what the network has seen."""
+    yield from (f"I10: {what}" for what in world.network.broken)
+    if not world.restored and _most_in_a_minute(world.sandbox.handshakes) > 10:
+        yield "I10: more than 10 handshakes in a minute"
+    made: defaultdict[str | None, list[datetime]] = defaultdict(list)
+    for call in world.sandbox.calls:
+        if call.operation == CREATE:
+            made[call.account_id].append(call.at)
+    if any(_most_in_a_minute(times) > 60 for times in made.values()):
+        yield "I10: more than 60 invoices in a minute"
+
+
+def _most_in_a_minute(times: Sequence[datetime]) -> int:
+    recent: list[datetime] = []
+    most = 0
+    for at in times:
+        recent = [one for one in recent if one > at - timedelta(minutes=1)] + [at]
+        most = max(most, len(recent))
+    return most
+
+
+async def _reconciled(world: World) -> AsyncIterator[str]:
+    """I11 and I12: reading Blink's ledger once more finds nothing and changes nothing."""
+    await world.recover()
+    before = _rows(world)
+    for name, report in (("I12", await world.reconcile()), ("I11", await world.recover())):
+        if not isinstance(report, Report) or not report.is_clean:
+            yield f"{name}: {report}"
+        if _rows(world) != before:
+            yield f"{name}: reading a clean ledger has changed the database"
+
+
+def trace(world: World) -> list[str]:
+    """All that one can compare of two runs: our journal, and Blink's calls and entries."""
+    journal = world.files.read("SELECT at, payment_hash, step, actor, detail FROM journal")
+    calls = [(c.operation, c.at, c.account_id, c.variables, c.outcome) for c in world.sandbox.calls]
+    entries = world.sandbox.transactions(world.pos.btc_wallet_id)
+    return [repr(line) for line in (*journal, *calls, *entries)]
+
+
+def fingerprint(world: World) -> str:
+    """The trace in short."""
+    return hashlib.sha256("\n".join(trace(world)).encode()).hexdigest()
+
+
+def story(world: World) -> str:
+    """What an engineer wants to see of a run that went wrong."""
+    begun = [f"    {line}" for line in trace(world)]
+    told = [f"    {sale.order.external_id}: {sale.told}" for sale in world.sales]
+    rows = [f"    {row}" for row in world.files.read("SELECT * FROM forwards")]
+    logged = [f"    {error}" for error in errors]
+    parts = ("trace", begun), ("pages", told), ("forwards", rows), ("errors", logged)
+    return "\n".join(f"  {name}:\n" + "\n".join(lines) for name, lines in parts)
+
+
+# What lies in the books
+
+
+def _income(world: World) -> list[TransactionView]:
+    """Receipts of invoices of BlinkPOS: what has to be forwarded."""
+    return world.sandbox.receipts(world.pos.btc_wallet_id)
+
+
+def _sends(world: World) -> list[TransactionView]:
+    return world.sandbox.sends(world.pos.btc_wallet_id)
+
+
+def _sent_names(world: World) -> dict[str, list[TransactionView]]:
+    found: defaultdict[str, list[TransactionView]] = defaultdict(list)
+    for send in _sends(world):
+        found[_stem(send)].append(send)
+    return found
+
+
+def _forwards_of(
+    world: World, receipt: TransactionView, sent: dict[str, list[TransactionView]]
+) -> list[TransactionView]:
+    stems = _KEYRING.forward_prefixes(PaymentHash(receipt.payment_hash or ""), 0)
+    return [send for stem in stems for send in sent.get(stem, ())]
+
+
+def _stems(world: World) -> dict[str, tuple[str, ...]]:
+    names = [receipt.payment_hash or "" for receipt in _income(world)]
+    return {name: _KEYRING.forward_prefixes(PaymentHash(name), 0) for name in names}
+
+
+def _stem(send: TransactionView) -> str:
+    return (send.external_id or "").rpartition("-")[0] + "-"
+
+
+def _held(world: World) -> bool:
+    return bool(world.files.read("SELECT 1 FROM forwards WHERE state = 'held' LIMIT 1"))
+
+
+def _seen_by_operator(world: World) -> list[tuple[str]]:
+    """Held, or kept without an invoice: what is shown as needing a person."""
+    return world.files.read(
+        "SELECT payment_hash FROM forwards WHERE state = 'held' "
+        "UNION SELECT payment_hash FROM payments WHERE invoice_id IS NULL"
+    )
+
+
+_TABLES: Final = ("payments", "forwards", "invoices", "journal", "messages", "refunds")
+
+
+def _rows(world: World) -> list[list[tuple[object, ...]]]:
+    return [world.files.read(f"SELECT * FROM {table}") for table in _TABLES]  # noqa: S608
+
+
+_KEYRING: Final = Keyring(tuple(SecretStr(secret) for secret in reversed(SECRETS)))

@@ -1,0 +1,133 @@
+"""What can go wrong around the service: one name and one deed for each fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from forwarder.sandbox import Fault
+from forwarder.sandbox.faults import CANNED, CREATE_KINDS, KINDS, REFUSALS, SEND_KINDS
+from tests.faults.disk import Disk
+from tests.faults.network import CREATE, PAY
+from tests.faults.world import World
+
+Deed = Callable[[World], None]
+
+_ANSWERS: Final = KINDS["http"] - CANNED - REFUSALS - SEND_KINDS - CREATE_KINDS
+_READS: Final = CANNED | _ANSWERS
+# Seconds that decide something: longer than a deadline of ours, or shorter than all.
+_SECONDS: Final = {"late_answer": 23.0, "slow": 4.0, "pending_then_success": 6.0}
+_SECONDS_DEFAULT: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A fault; `is_armed` ones strike only when something comes their way."""
+
+    name: str
+    strike: Deed
+    is_armed: bool = False
+
+
+def _armed(who: str, operation: str, kind: str) -> Trouble:
+    return Trouble(f"{who}:{kind}", partial(_arm, who, operation, kind), is_armed=True)
+
+
+def _arm(who: str, operation: str, kind: Any, world: World) -> None:  # noqa: ANN401
+    accounts = {"sale": world.pos.id, "payout": world.shops[0].account.id}
+    world.sandbox.faults.add(
+        Fault(
+            operation=operation,
+            kind=kind,
+            times=world.random.choice((1, 1, 2, 3)),
+            after=world.random.choice((0, 0, 0, 1)),
+            seconds=_SECONDS.get(kind, _SECONDS_DEFAULT),
+            account=accounts.get(who),
+            code="INVALID_INPUT" if kind == "failure_no_effect" else None,
+            message="There is a pending payment" if kind == "failure_no_effect" else None,
+        )
+    )
+
+
+def _blink() -> list[Trouble]:
+    creating = sorted(CANNED | REFUSALS | _ANSWERS)
+    return [
+        *(_armed("sale", CREATE, kind) for kind in [*creating, "paid_before_answer"]),
+        *(_armed("payout", CREATE, kind) for kind in creating),
+        *(_armed("send", PAY, kind) for kind in sorted(CANNED | REFUSALS | _ANSWERS | SEND_KINDS)),
+        *(_armed("read", "me", kind) for kind in sorted(_READS)),
+        *(_armed("event", "event", kind) for kind in sorted(KINDS["event"])),
+        *(
+            _armed("websocket", "websocket", kind)
+            for kind in sorted(KINDS["handshake"] | KINDS["socket"])
+        ),
+    ]
+
+
+def _for_a_while(world: World, seconds: float, begin: Callable[[], None], end: Deed) -> None:
+    """Begin something now, and end it later unless it is over already."""
+    begin()
+    world.network.spawn(_later(world, seconds, end))
+
+
+async def _later(world: World, seconds: float, end: Deed) -> None:
+    await asyncio.sleep(seconds)
+    end(world)
+
+
+def _unplug(world: World) -> None:
+    def begin() -> None:
+        world.network.is_down = True
+        world.network.cut()
+
+    def end(world: World) -> None:
+        world.network.is_down = False
+
+    _for_a_while(world, world.random.uniform(0.5, 12), begin, end)
+
+
+def _disk(message: str, world: World) -> None:
+    def begin() -> None:
+        Disk.trouble = message
+
+    def end(_: World) -> None:
+        Disk.trouble = None
+
+    _for_a_while(world, world.random.uniform(0.05, 4), begin, end)
+
+
+def _clock(hours: int, world: World) -> None:
+    world.off = timedelta(hours=hours)
+
+
+def _refuse_money(world: World) -> None:
+    world.sandbox.disable_receive(world.shops[0].account)
+
+
+def _spend_no_more(world: World) -> None:
+    world.sandbox.limit_account(world.pos, 1)
+
+
+def _slowness(world: World) -> None:
+    world.sandbox.set_latency("*", world.random.uniform(0.3, 3))
+    world.sandbox.set_latency(PAY, world.random.uniform(0.3, 9))
+
+
+_HERE: Final = [
+    Trouble("network:down", _unplug),
+    Trouble("network:cut", lambda world: world.network.cut()),
+    Trouble("network:half_open", lambda world: world.network.freeze()),
+    Trouble("network:slow", _slowness),
+    Trouble("disk:locked", partial(_disk, "database is locked")),
+    Trouble("disk:full", partial(_disk, "database or disk is full")),
+    Trouble("clock:ahead", partial(_clock, 1)),
+    Trouble("clock:behind", partial(_clock, -1)),
+    Trouble("shop:receive_disabled", _refuse_money),
+    Trouble("pos:limit_exceeded", _spend_no_more),
+]
+
+TROUBLES: Final = {trouble.name: trouble for trouble in [*_blink(), *_HERE]}
