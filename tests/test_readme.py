@@ -34,7 +34,9 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
     assert named == {name.upper() for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("text", ["README.md", "docs/design.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "text", ["README.md", "docs/design.md", "docs/guarantees.md", "CONTRIBUTING.md"]
+)
 def test_links_lead_somewhere(text: str) -> None:
     page = ROOT / text
     links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())

@@ -54,6 +54,49 @@ async def test_a_task_that_has_ended_is_started_again_and_that_is_said(
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_a_task_that_a_stray_cancellation_has_ended_is_started_again() -> None:
+    supervisor, runs = Supervisor(), 0
+    again = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise asyncio.CancelledError  # of something that it has waited for, not of itself
+        again.set()
+        await asyncio.Event().wait()
+
+    supervisor.start("work", work)
+    await again.wait()
+    await supervisor.stop()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_task_that_takes_its_cancellation_for_something_else_is_stopped_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor_module, "STUBBORN_SECONDS", 0.01)
+    supervisor, cancelled = Supervisor(), 0
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal cancelled
+        while True:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled += 1
+                if cancelled == 2:
+                    raise
+
+    supervisor.start("work", work)
+    await begun.wait()
+    await supervisor.stop()
+    assert cancelled == 2
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_the_death_of_one_task_leaves_the_others_alone() -> None:
     supervisor = Supervisor()
     ended: list[str] = []
