@@ -366,7 +366,7 @@ MISTAKES: Final = (
         (
             Patch(
                 _REPLIES,
-                "Whole = Annotated[int, Field(strict=True)]",
+                "Whole = Annotated[int, Field(strict=True, ge=-MAX_SATS, le=MAX_SATS)]",
                 "Whole = Annotated[int, BeforeValidator(lambda value: int(float(value)))]",
             ),
         ),
