@@ -17,7 +17,8 @@ from forwarder.store.tables import forwards, invoices, payments
 class Figures:
     """How many invoices and forwards stand where, and how many satoshis that is.
 
-    `outstanding` is what was received for a destination and is neither there nor held.
+    `received` is what came for invoices of ours; `outstanding` the part of it that is neither at
+    its destination nor held.
     """
 
     invoices: dict[InvoiceState, int]
@@ -42,7 +43,8 @@ async def read(tx: Transaction) -> Figures:
     rows = {row[0]: row for row in await tx.execute(by_forward.group_by(forwards.c.state))}
     count = {state: rows[state][1] if state in rows else 0 for state in ForwardState}
     sats = {state: int(rows[state][2]) if state in rows else 0 for state in ForwardState}
-    received = select(func.coalesce(func.sum(payments.c.received), 0))
+    matched = payments.c.invoice_id.is_not(None)
+    received = select(func.coalesce(func.sum(payments.c.received), 0)).where(matched)
     oldest = select(func.min(forwards.c.created_at)).where(forwards.c.state.in_(OPEN))
     return Figures(
         invoices={state: made.get(state, 0) for state in InvoiceState},

@@ -93,10 +93,10 @@ class Reconciler:
         pos = await self._accounts.pos()
         pages: list[Sequence[Entry]] = []
         async for page in pos.client.entries_since(pos.wallet_id, since or BEGINNING):
-            pages.append(page)
             await failpoint("reconciler.read")
-            if since is None and not await self._is_ours(page):
-                break  # an account with a past of its own, and a service without one
+            if since is None and not pages and not await self._is_ours(page):
+                return []  # an account with a past of its own, and a service without one
+            pages.append(page)
         return pages
 
     async def _since(self) -> datetime | None:

@@ -10,6 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
+from forwarder.blink.client import BlinkClient
+from forwarder.model.units import Sats, WalletId
 from forwarder.sandbox import Fault
 from tests.e2e.conftest import OPERATOR_TOKEN, World
 
@@ -176,3 +180,30 @@ async def test_what_a_lost_database_had_just_taken_in_is_forwarded_soon(
     await world.blink.pay(sale["invoice"])
     await world.forwarder.start()
     await world.until(lambda: world.earned == 1_000)
+
+
+async def test_what_blinkpos_received_before_there_was_a_service_is_none_of_its_business(
+    world: World, tmp_path: Path
+) -> None:
+    await world.forwarder.kill()
+    for file in tmp_path.glob("forwarder.db*"):
+        file.unlink()
+    world.clock.off = timedelta(minutes=-10)
+    key = SecretStr(world.forwarder.environment["BLINKPOS_API_KEY"])
+    async with BlinkClient.connect(world.blink.api_url, key) as client:
+        for sats in (11, 22, 33):
+            wallet_id = WalletId(world.pos.btc_wallet_id)
+            issued = await client.create_invoice(
+                wallet_id, Sats(sats), "a gift", 60, f"gift-{sats}"
+            )
+            await world.blink.pay(issued.payment_request)
+    world.clock.off = timedelta()
+    await world.forwarder.start()
+    sale = await world.till.sell(500)
+    await world.blink.pay(sale["invoice"])
+    await world.till.until(sale, "forwarded")
+    status, found = await world.till.call("GET", "/api/status", token=OPERATOR_TOKEN)
+    assert status == 200
+    assert (found["sats"]["received"], found["sats"]["forwarded"]) == (500, 500)
+    _, report = await operate(world, "/api/reconcile")
+    assert (report["clean"], report["driftSats"]) == (True, 0)
