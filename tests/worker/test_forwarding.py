@@ -397,7 +397,7 @@ async def test_a_proof_that_cannot_be_had_is_asked_for_later(shop: Shop) -> None
 @pytest.mark.parametrize("kind", ["pending_then_success", "pending_then_failure"])
 async def test_a_payment_that_is_under_way_is_waited_for(shop: Shop, kind: str) -> None:
     invoice = await shop.queue()
-    shop.fault(PAY, kind, seconds=0.1)  # type: ignore[arg-type]
+    shop.fault(PAY, kind, seconds=0.6)  # type: ignore[arg-type]
     await shop.worker.work()
     await later(shop)
     assert (await shop.forward(invoice)).state is SENDING
