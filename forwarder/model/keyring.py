@@ -72,6 +72,11 @@ class Keyring:
         return [digest.hex()[:_NAME_HEX] for digest in digests]
 
 
+def without_attempt(name: str | None) -> str:
+    """A payout invoice's name without its attempt: what `forward_prefixes` gives."""
+    return (name or "").rpartition("-")[0] + "-"
+
+
 @cache
 def _derive(secret: str, purpose: str) -> bytes:
     hkdf = HKDF(SHA256(), _KEY_BYTES, salt=None, info=f"blink-pos-forwarder: {purpose}".encode())

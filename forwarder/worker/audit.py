@@ -18,7 +18,7 @@ from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Order
-from forwarder.model.keyring import FORWARD
+from forwarder.model.keyring import FORWARD, without_attempt
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Source
@@ -57,7 +57,12 @@ class Audit:
         self._pages = pages
         self._pos = pos
         self._received: dict[str, PaymentHash] = {}
-        self._sent = {_stem(e): e.external_id for page in pages for e in page if _is_ours(e)}
+        self._sent = {
+            without_attempt(e.external_id): e.external_id
+            for page in pages
+            for e in page
+            if _is_ours(e)
+        }
         self._names: dict[tuple[PaymentHash, int], str] = {}
         self.report = Report(dry_run)
 
@@ -184,10 +189,10 @@ class Audit:
 
     async def _by_stem(self, entry: Entry) -> Forward | None:
         """The forward of a send that was made by a later state of our database than this one."""
-        payment_hash = self._received.get(_stem(entry))
+        payment_hash = self._received.get(without_attempt(entry.external_id))
         async with self._database.reading() as tx:
             if payment_hash is None:
-                return await forwards.of_stem(tx, _stem(entry))
+                return await forwards.of_stem(tx, without_attempt(entry.external_id))
             found = await forwards.of_payment(tx, payment_hash)
         return found[0] if found else None
 
@@ -236,8 +241,3 @@ def _is_ours(entry: Entry) -> bool:
     """Whether a forwarder made the invoice that this entry has paid, this one or another."""
     sent = entry.direction is Direction.SEND and entry.status is not EntryStatus.FAILURE
     return sent and (entry.external_id or "").startswith(FORWARD)
-
-
-def _stem(entry: Entry) -> str:
-    """A payout's name without its attempt."""
-    return (entry.external_id or "").rpartition("-")[0] + "-"

@@ -9,6 +9,7 @@ from forwarder.blink.errors import BlinkError, Refused
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
+from forwarder.model.keyring import without_attempt
 from forwarder.model.ledger import Entry, Paid, Proof, Underway, Unpaid, proof_of
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
@@ -103,7 +104,7 @@ class Invoicing:
 
         Under any attempt: an older database does not know of the later ones.
         """
-        stem = forward.external_id.rpartition("-")[0] + "-"
+        stem = without_attempt(forward.external_id)
         pos = await self._accounts.pos()
         sent: list[Entry] = []
         async for page in pos.client.entries_since(pos.wallet_id, since, whole=True):
