@@ -1,4 +1,4 @@
-"""The application: every route in one table, and what goes around all of them."""
+"""The application: the routes, and what goes around all of them."""
 
 from __future__ import annotations
 
@@ -6,41 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from forwarder.web import (
-    desk,
-    errors,
-    health,
-    invoices,
-    origins,
-    pages,
-    qr,
-    replies,
-    status,
-    traffic,
-)
+from forwarder.web import errors, origins, replies, traffic
 from forwarder.web.keys import SERVICE, SOCKETS
+from forwarder.web.routes import ROUTES
 from forwarder.web.sockets import Sockets
 
 if TYPE_CHECKING:
     from forwarder.worker.service import Service
 
 MAX_BODY_BYTES: Final = 16 * 1024
-
-ROUTES: Final = (
-    web.post("/api/invoice", invoices.create),
-    web.get("/api/invoice", invoices.newest),
-    web.get("/api/invoice/{external_id}", invoices.show),
-    web.delete("/api/invoice/{external_id}", invoices.cancel),
-    web.get("/api/invoice/{external_id}/qr.svg", qr.show),
-    web.get("/api/status", status.show),
-    web.post("/api/payments/{payment_hash}/replay", desk.replay),
-    web.post("/api/payments/{payment_hash}/resolve", desk.resolve),
-    web.post("/api/reconcile", desk.reconcile),
-    web.get("/ws", pages.connect, allow_head=False),
-    web.get("/health", health.health),
-    web.get("/livez", health.alive),
-    web.get("/readyz", health.ready),
-)
 
 
 def make_app(service: Service) -> web.Application:
@@ -51,7 +25,7 @@ def make_app(service: Service) -> web.Application:
     )
     app[SERVICE] = service
     app[SOCKETS] = Sockets()
-    app.add_routes(ROUTES)
+    app.add_routes([route.definition() for route in ROUTES])
     app.on_response_prepare.append(replies.harden)
     app.on_response_prepare.append(origins.share)
     app.on_shutdown.append(_close_sockets)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, assert_never
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from forwarder.model.invoice import Invoice
 from forwarder.model.merchant import Merchant
 from forwarder.web.errors import unauthorized
 from forwarder.web.keys import SERVICE
+from forwarder.web.requests import external_id_in_path
 from forwarder.web.tokens import PageTokens
 
 if TYPE_CHECKING:
@@ -23,21 +25,48 @@ MAX_TOKEN_CHARACTERS: Final = 512
 _TOKEN: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN_CHARACTERS}}}")
 
 
-async def merchant(request: web.Request) -> Merchant:
-    """The merchant whose POS token the call carries. Raises `ApiError`."""
-    token = _bearer(request)
-    found = None if token is None else await request.app[SERVICE].sales.merchant_of(token)
-    if found is None:
-        raise unauthorized("this call needs the POS token of a merchant")
-    return found
+class Role(StrEnum):
+    """Who may make a call. Each route has one role, and `admit` alone enforces it."""
+
+    ANYONE = "anyone"
+    PEOPLE = "people"
+    """Whoever opens a page in a browser: what it loads holds nothing that is anybody's own."""
+    POS = "pos"
+    """A merchant, by its POS token; the handler finds it with `merchant`."""
+    POS_OR_PAGE = "pos or page"
+    """A merchant, or the page of the invoice in the path; the handler asks `shown_invoice`."""
+    OPERATOR = "operator"
+    SIGNED = "signed"
+    """Another service, by the signature of its body, which only the handler can verify."""
 
 
-def require_operator(request: web.Request) -> None:
-    """Raise `ApiError` unless the call carries the operator's token."""
-    expected = request.app[SERVICE].settings.operator_token
-    token = _bearer(request)
-    if expected is None or token is None or not _same(token, expected.get_secret_value()):
-        raise unauthorized("this call needs the operator token")
+_MERCHANT: Final = web.RequestKey("merchant", Merchant)
+_INVOICE: Final = web.RequestKey("invoice", Invoice)
+
+
+async def admit(request: web.Request, role: Role) -> None:
+    """Let the call through to its handler, with who makes it. Raises `ApiError`."""
+    match role:
+        case Role.ANYONE | Role.PEOPLE | Role.SIGNED:
+            pass
+        case Role.POS:
+            request[_MERCHANT] = await _merchant_of(request)
+        case Role.POS_OR_PAGE:
+            await _admit_pos_or_page(request)
+        case Role.OPERATOR:
+            _require_operator(request)
+        case _:
+            assert_never(role)
+
+
+def merchant(request: web.Request) -> Merchant:
+    """The merchant who calls, where the route's role wants one."""
+    return request[_MERCHANT]
+
+
+def shown_invoice(request: web.Request) -> Invoice | None:
+    """The invoice whose page calls; None if it is a merchant."""
+    return request.get(_INVOICE)
 
 
 async def page_invoice(service: Service, token: str, external_id: str) -> Invoice:
@@ -52,9 +81,28 @@ async def page_invoice(service: Service, token: str, external_id: str) -> Invoic
     return invoice
 
 
-def has_bearer(request: web.Request) -> bool:
-    """Whether the call says by a header who it is."""
-    return "Authorization" in request.headers
+async def _merchant_of(request: web.Request) -> Merchant:
+    token = _bearer(request)
+    found = None if token is None else await request.app[SERVICE].sales.merchant_of(token)
+    if found is None:
+        raise unauthorized("this call needs the POS token of a merchant")
+    return found
+
+
+async def _admit_pos_or_page(request: web.Request) -> None:
+    token = request.query.get("token")
+    if token is None or "Authorization" in request.headers:
+        request[_MERCHANT] = await _merchant_of(request)
+        return
+    external_id = external_id_in_path(request)
+    request[_INVOICE] = await page_invoice(request.app[SERVICE], token, external_id)
+
+
+def _require_operator(request: web.Request) -> None:
+    expected = request.app[SERVICE].settings.operator_token
+    token = _bearer(request)
+    if expected is None or token is None or not _same(token, expected.get_secret_value()):
+        raise unauthorized("this call needs the operator token")
 
 
 def _bearer(request: web.Request) -> str | None:

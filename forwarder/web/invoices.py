@@ -19,21 +19,18 @@ from forwarder.web.tokens import PageTokens
 async def create(request: web.Request) -> web.Response:
     """`POST /api/invoice`."""
     service = request.app[SERVICE]
-    merchant = await auth.merchant(request)
     wanted = await requests.body(request, NewInvoice)
     if wanted.source == "phoenixd":
         raise ApiError(400, "source_unavailable", "no phoenixd node is set up here")
-    invoice = await service.sales.create(
-        merchant, _order(wanted, service.settings.invoice_expiry_seconds)
-    )
+    order = _order(wanted, service.settings.invoice_expiry_seconds)
+    invoice = await service.sales.create(auth.merchant(request), order)
     return answer(made(invoice, PageTokens(service.keyring).issue(invoice, service.clock())))
 
 
 async def newest(request: web.Request) -> web.Response:
     """`GET /api/invoice`."""
-    merchant = await auth.merchant(request)
-    listing = requests.query(request, Listing)
-    found = await request.app[SERVICE].sales.newest(merchant, listing.since, listing.limit)
+    listing, sales = requests.query(request, Listing), request.app[SERVICE].sales
+    found = await sales.newest(auth.merchant(request), listing.since, listing.limit)
     return answer({"success": True, "invoices": [snapshot(invoice) for invoice in found]})
 
 
@@ -50,20 +47,11 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def own(request: web.Request) -> Invoice:
     """The invoice that the path names, of the merchant who calls. Raises `ApiError`."""
-    merchant = await auth.merchant(request)
-    external_id = named(request)
-    invoice = await request.app[SERVICE].sales.find(merchant, external_id)
+    external_id = requests.external_id_in_path(request)
+    invoice = await request.app[SERVICE].sales.find(auth.merchant(request), external_id)
     if invoice is None:
         raise not_found()
     return invoice
-
-
-def named(request: web.Request) -> str:
-    """The externalId in the path. Raises `ApiError` for what cannot be one."""
-    external_id = request.match_info["external_id"]
-    if not requests.is_external_id(external_id):
-        raise not_found()
-    return external_id
 
 
 def _order(wanted: NewInvoice, default_expiry_seconds: int) -> Order:

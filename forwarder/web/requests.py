@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS
-from forwarder.web.errors import ApiError, invalid
+from forwarder.web.errors import ApiError, invalid, not_found
 
 BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
 MAX_EXPIRY_SECONDS: Final = 86_400
@@ -125,6 +125,14 @@ async def body(request: web.Request, kind: type[_Read]) -> _Read:
     except (web.RequestPayloadError, ConnectionError):
         raise invalid("the body is cut off, or is not encoded as its headers say") from None
     return read(raw, kind)
+
+
+def external_id_in_path(request: web.Request) -> str:
+    """The externalId that the path names. Raises `ApiError` for what cannot be one."""
+    external_id = request.match_info["external_id"]
+    if not is_external_id(external_id):
+        raise not_found()
+    return external_id
 
 
 def query(request: web.Request, kind: type[_Read]) -> _Read:
