@@ -5,7 +5,6 @@ A point is named after the module that it stands in, and after what has just hap
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -39,20 +38,16 @@ POINTS: Final = {
     "sending.proven": "the proof is there, and not kept",
     "moves.forwarded": "`forwarded` is kept, and no page was told",
     "desk.chosen": "forwards are chosen for a replay, and not moved",
-    "forwards.replayed": "one forward of a batch was replayed, and nothing of it is committed",
+    "interventions.replayed": "one forward of a batch was replayed, and nothing of it is committed",
     "reconciler.read": "a page of entries was read, and the next one was not asked for",
     "reconciler.audited": "everything found is mended, and the cursor has not moved",
     "reconciler.moved": "the cursor has moved",
     "audit.taken": "a receipt that was missed is kept, and the next one was not looked at",
-    "audit.rebuilt": "a lost invoice is kept again, and nobody was told of its payment",
+    "rebuilding.kept": "a lost invoice is kept again, and nobody was told of its payment",
     "audit.settled": "a send is matched with its forward, and nobody was told",
 }
 
 _set: dict[str, Action] = {}
-
-
-class Crash(BaseException):
-    """Stands for the death of the process: nothing in the package catches it."""
 
 
 async def failpoint(name: str) -> None:
@@ -74,31 +69,3 @@ def disarm(name: str | None = None) -> None:
         _set.clear()
     else:
         _set.pop(name, None)
-
-
-async def crash() -> None:
-    """An action: the process dies."""
-    raise Crash
-
-
-def fail(exc: Exception) -> Action:
-    """An action: something raises what nobody has thought of."""
-
-    async def act() -> None:
-        raise exc
-
-    return act
-
-
-async def cancel() -> None:
-    """An action: what the task waits for is cancelled, and so is what it does."""
-    raise asyncio.CancelledError
-
-
-def wait(event: asyncio.Event) -> Action:
-    """An action: go on only when the event is set."""
-
-    async def act() -> None:
-        await event.wait()
-
-    return act

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.databases import Cluster
 from tests.e2e.conftest import POS_TOKEN, World
 from tests.e2e.process import Forwarder, Till
-from tests.store.conftest import Cluster, cluster
+from tests.store.conftest import cluster
 
 __all__ = ["cluster"]
 

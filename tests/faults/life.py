@@ -14,7 +14,6 @@ from contextlib import suppress
 from contextvars import Context, ContextVar
 from typing import Any, Protocol, TypeVar
 
-from forwarder.failpoints import Crash
 from forwarder.settings import Settings
 from forwarder.worker.clock import Clock
 from forwarder.worker.service import Service
@@ -22,6 +21,10 @@ from forwarder.worker.service import Service
 T = TypeVar("T")
 
 BURIAL_SECONDS = 60.0  # longer than anything that is tidied up after an end
+
+
+class Crash(BaseException):
+    """Stands for the death of the process: nothing in the package catches it."""
 
 
 class Gone(Exception):

@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 
 from forwarder.sandbox import Sandbox
-from tests.kill import postgres
+from tests.databases import serve_postgres
 from tests.kill.campaign import Campaign, Outcome, Report, trading
 from tests.kill.child import RUN, SHORT_LEASES, Child
 
@@ -51,7 +51,8 @@ async def run(
 ) -> Outcome:
     """Kill one of two `kills` times while both sell; at last the survivor is alone."""
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(postgres.database())
+        cluster = stack.enter_context(serve_postgres())
+        url = cluster.url(cluster.create())
         blink = await stack.enter_async_context(Sandbox.serve(seed=seed))
         campaign = Campaign(blink, folder, seed, report, url)
         program = ("-c", SHORT_LEASES, "run") if short_leases else RUN

@@ -50,6 +50,7 @@ from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.watcher import Watcher
+from tests.databases import migrate, run_apart
 
 START = datetime(2026, 8, 1, 12, tzinfo=UTC)
 TOKEN = "token-of-the-till"
@@ -309,8 +310,6 @@ def _subscribe(url: str, key: SecretStr, intake: Intake, clock: Clock, bell: Bel
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file that is up to date, to copy from."""
-    from tests.store.conftest import migrate, run_apart
-
     path = tmp_path_factory.mktemp("worker") / "forwarder.db"
     run_apart(migrate(f"sqlite+aiosqlite:///{path}"))
     return path
