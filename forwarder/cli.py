@@ -22,6 +22,7 @@ from rich.table import Table
 
 from forwarder import __version__, logs
 from forwarder.blink.errors import BlinkError
+from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.merchant import Merchant, is_name
 from forwarder.model.report import Report
@@ -53,7 +54,6 @@ db_app = typer.Typer(help="The database and its tables.", no_args_is_help=True)
 app.add_typer(merchants_app, name="merchants")
 app.add_typer(db_app, name="db")
 
-ACTOR = "operator, by command"
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -282,8 +282,8 @@ def replay(
 
     async def press(service: Service) -> list[Forward]:
         if payment_hash is None:
-            return await service.desk.replay_all(ACTOR, dry_run=dry_run)
-        return await service.desk.replay(PaymentHash(payment_hash), ACTOR, dry_run=dry_run)
+            return await service.desk.replay_all(Actor.COMMAND, dry_run=dry_run)
+        return await service.desk.replay(PaymentHash(payment_hash), Actor.COMMAND, dry_run=dry_run)
 
     _print_forwards(_with_service(press), as_json)
 
@@ -299,7 +299,7 @@ def resolve(
         raise typer.BadParameter("say how it was settled", param_hint="--note")
 
     async def settle(service: Service) -> list[Forward]:
-        return await service.desk.resolve(PaymentHash(payment_hash), note, ACTOR)
+        return await service.desk.resolve(PaymentHash(payment_hash), note, Actor.COMMAND)
 
     _print_forwards(_with_service(settle), as_json)
 

@@ -7,15 +7,23 @@ import os
 from typing import Literal
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Enum
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from forwarder.store.tables import UtcDateTime, metadata
+from forwarder.store.columns import Json, UtcDateTime
+from forwarder.store.tables import metadata
 
 
 def render(kind: str, item: object, _context: object) -> str | Literal[False]:
     """A migration must keep its meaning: it names no type of ours, which may change later."""
-    return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False
+    match item:
+        case UtcDateTime():
+            return "sa.DateTime(timezone=True)"
+        case Json():
+            return "sa.Text()"
+        case Enum():
+            return f"sa.String(length={item.length})"
+    return False
 
 
 def migrate(connection: Connection) -> None:

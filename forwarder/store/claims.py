@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from forwarder.model.forward import Forward
 from forwarder.model.lease import Lease
-from forwarder.store import forwards
+from forwarder.store import forwards, moves
 from forwarder.store.database import Transaction
 from forwarder.store.tables import forwards as table
 
@@ -35,7 +35,7 @@ async def claim(
     statement = (
         update(table)
         .where(table.c.id.in_(due))
-        .values(owner=lease.owner, due_at=lease.until, asked_at=forwards.asked_at(lease.now))
+        .values(owner=lease.owner, due_at=lease.until, asked_at=moves.asked_at(lease.now))
         .returning(table)
     )
     claimed = [forwards.read(row) for row in await tx.execute(statement)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Result, Row, func, select, update
+from sqlalchemy import func, select, update
 
 from forwarder.model import message
+from forwarder.model.actor import Actor
 from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Issued, Order
 from forwarder.model.message import Message
 from forwarder.model.units import PaymentHash, Sats
-from forwarder.store import journal, messages
+from forwarder.store import journal, messages, rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
@@ -35,7 +36,7 @@ async def keep(
     order: Order,
     issued: Issued,
     now: datetime,
-    actor: str = "pos",
+    actor: Actor = Actor.POS,
 ) -> Invoice | None:
     """Keep a new invoice as `pending`; None if the order already has one."""
     values: dict[str, object] = {
@@ -61,24 +62,26 @@ async def keep(
 async def find(tx: Transaction, merchant_id: int, external_id: str) -> Invoice | None:
     """A merchant's invoice of that name."""
     query = select(invoices).filter_by(merchant_id=merchant_id, external_id=external_id)
-    return _first(await tx.execute(query))
+    return rows.read_first(Invoice, await tx.execute(query))
 
 
 async def named(tx: Transaction, external_id: str) -> list[Invoice]:
     """Up to two invoices of that name, whoever's they are: two are already ambiguous."""
     query = select(invoices).where(invoices.c.external_id == external_id).limit(2)
-    return [_invoice(row) for row in await tx.execute(query)]
+    return rows.read_all(Invoice, await tx.execute(query))
 
 
 async def by_id(tx: Transaction, invoice_id: int) -> Invoice | None:
     """The invoice of that id."""
-    return _first(await tx.execute(select(invoices).where(invoices.c.id == invoice_id)))
+    return rows.read_first(
+        Invoice, await tx.execute(select(invoices).where(invoices.c.id == invoice_id))
+    )
 
 
 async def by_hash(tx: Transaction, payment_hash: PaymentHash) -> Invoice | None:
     """The invoice of that payment hash."""
     query = select(invoices).where(invoices.c.payment_hash == payment_hash)
-    return _first(await tx.execute(query))
+    return rows.read_first(Invoice, await tx.execute(query))
 
 
 async def newest(
@@ -88,8 +91,8 @@ async def newest(
     query = select(invoices).where(invoices.c.merchant_id == merchant_id)
     if since is not None:
         query = query.where(invoices.c.created_at >= since)
-    rows = await tx.execute(query.order_by(invoices.c.id.desc()).limit(limit))
-    return [_invoice(row) for row in rows]
+    newest_first = query.order_by(invoices.c.id.desc()).limit(limit)
+    return rows.read_all(Invoice, await tx.execute(newest_first))
 
 
 async def first_issued(tx: Transaction) -> datetime | None:
@@ -112,7 +115,7 @@ async def pending(tx: Transaction) -> Pending:
 async def due(tx: Transaction, now: datetime) -> list[Invoice]:
     """The pending invoices whose time is over."""
     query = select(invoices).where(_PENDING, invoices.c.expires_at <= now)
-    return [_invoice(row) for row in await tx.execute(query)]
+    return rows.read_all(Invoice, await tx.execute(query))
 
 
 async def pay(tx: Transaction, invoice: Invoice, received: Sats, now: datetime) -> Message | None:
@@ -132,7 +135,7 @@ async def end(
     invoice: Invoice,
     state: Ending,
     now: datetime,
-    actor: str,
+    actor: Actor,
 ) -> Message | None:
     """Move a pending invoice to `expired` or `cancelled`; None if it is no longer pending."""
     if invoice.state is not InvoiceState.PENDING or not await _move(tx, invoice, state):
@@ -161,28 +164,3 @@ async def _move(tx: Transaction, invoice: Invoice, to: InvoiceState, **values: d
         .values(state=to, **values)
     )
     return (await tx.execute(statement)).rowcount == 1
-
-
-def _first(rows: Result[tuple[object, ...]]) -> Invoice | None:
-    row = rows.first()
-    return None if row is None else _invoice(row)
-
-
-def _invoice(row: Row[tuple[object, ...]]) -> Invoice:
-    kept = row._mapping
-    return Invoice(
-        id=kept["id"],
-        merchant_id=kept["merchant_id"],
-        external_id=kept["external_id"],
-        payment_hash=kept["payment_hash"],
-        payment_request=kept["payment_request"],
-        amount=kept["amount"],
-        description=kept["description"],
-        state=InvoiceState(kept["state"]),
-        outlived=kept["outlived"],
-        issued_at=kept["issued_at"],
-        created_at=kept["created_at"],
-        expires_at=kept["expires_at"],
-        paid_at=kept["paid_at"],
-        forwarded_at=kept["forwarded_at"],
-    )

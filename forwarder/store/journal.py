@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import insert, select
 
+from forwarder.model.actor import Actor
 from forwarder.model.units import PaymentHash
+from forwarder.store import rows
 from forwarder.store.database import Transaction
 from forwarder.store.tables import journal
 
@@ -19,11 +20,11 @@ Detail = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a payment's story. `actor` is a part of the service, or a person's role."""
+    """One line of a payment's story."""
 
     at: datetime
     step: str
-    actor: str
+    actor: Actor
     detail: Detail
 
 
@@ -35,7 +36,7 @@ async def write(tx: Transaction, payment_hash: PaymentHash, step: Step) -> None:
             payment_hash=payment_hash,
             step=step.step,
             actor=step.actor,
-            detail=json.dumps(step.detail, ensure_ascii=False),
+            detail=step.detail,
         )
     )
 
@@ -43,9 +44,4 @@ async def write(tx: Transaction, payment_hash: PaymentHash, step: Step) -> None:
 async def story(tx: Transaction, payment_hash: PaymentHash) -> list[Step]:
     """Every step of a payment, oldest first."""
     query = select(journal).where(journal.c.payment_hash == payment_hash).order_by(journal.c.id)
-    return [_step(row) for row in await tx.execute(query)]
-
-
-def _step(row: Row[tuple[object, ...]]) -> Step:
-    kept = row._mapping
-    return Step(kept["at"], kept["step"], kept["actor"], json.loads(kept["detail"]))
+    return rows.read_all(Step, await tx.execute(query))

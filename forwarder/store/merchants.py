@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from pydantic import SecretStr
-from sqlalchemy import Result, Row, insert, select, update
+from sqlalchemy import insert, select, update
 
 from forwarder.model.merchant import Merchant, fingerprint
 from forwarder.model.units import WalletId
+from forwarder.store import rows
 from forwarder.store.database import Transaction
 from forwarder.store.tables import merchants
 from forwarder.store.vault import Vault
@@ -54,12 +55,16 @@ async def put(
 
 async def named(tx: Transaction, name: str) -> Merchant | None:
     """The merchant of that name."""
-    return _first(await tx.execute(select(merchants).where(merchants.c.name == name)))
+    return rows.read_first(
+        Merchant, await tx.execute(select(merchants).where(merchants.c.name == name))
+    )
 
 
 async def by_id(tx: Transaction, merchant_id: int) -> Merchant | None:
     """The merchant of that id."""
-    return _first(await tx.execute(select(merchants).where(merchants.c.id == merchant_id)))
+    return rows.read_first(
+        Merchant, await tx.execute(select(merchants).where(merchants.c.id == merchant_id))
+    )
 
 
 async def by_token(tx: Transaction, token: str) -> Merchant | None:
@@ -67,12 +72,12 @@ async def by_token(tx: Transaction, token: str) -> Merchant | None:
     query = select(merchants).where(
         merchants.c.token_fingerprint == fingerprint(token), merchants.c.enabled
     )
-    return _first(await tx.execute(query))
+    return rows.read_first(Merchant, await tx.execute(query))
 
 
 async def everyone(tx: Transaction) -> list[Merchant]:
     """All merchants, by name."""
-    return [_merchant(row) for row in await tx.execute(select(merchants).order_by("name"))]
+    return rows.read_all(Merchant, await tx.execute(select(merchants).order_by("name")))
 
 
 async def api_key(tx: Transaction, vault: Vault, merchant: Merchant) -> SecretStr:
@@ -97,16 +102,4 @@ async def _holder(tx: Transaction, token: SecretStr) -> Merchant | None:
     """Whoever has a POS token, enabled or not."""
     mark = fingerprint(token.get_secret_value())
     query = select(merchants).where(merchants.c.token_fingerprint == mark)
-    return _first(await tx.execute(query))
-
-
-def _first(rows: Result[tuple[object, ...]]) -> Merchant | None:
-    row = rows.first()
-    return None if row is None else _merchant(row)
-
-
-def _merchant(row: Row[tuple[object, ...]]) -> Merchant:
-    kept = row._mapping
-    return Merchant(
-        id=kept["id"], name=kept["name"], wallet_id=kept["wallet_id"], enabled=kept["enabled"]
-    )
+    return rows.read_first(Merchant, await tx.execute(query))

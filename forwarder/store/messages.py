@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from forwarder.model.message import Message
+from forwarder.store import rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.tables import messages
@@ -14,15 +15,13 @@ from forwarder.store.tables import messages
 
 async def add(tx: Transaction, message: Message) -> None:
     """Keep a message; one that is already there stays as it was first told."""
-    body = json.dumps(message.body, ensure_ascii=False)
-    values = {"id": message.id, "invoice_id": message.invoice_id, "body": body}
-    await insert_new(tx, messages, values)
+    await insert_new(tx, messages, asdict(message))
 
 
 async def of_invoice(tx: Transaction, invoice_id: int) -> list[Message]:
     """Everything that was told about an invoice, oldest first."""
     query = select(messages).where(messages.c.invoice_id == invoice_id).order_by(messages.c.seq)
-    return [_message(row) for row in await tx.execute(query)]
+    return rows.read_all(Message, await tx.execute(query))
 
 
 async def last_seq(tx: Transaction) -> int:
@@ -33,9 +32,4 @@ async def last_seq(tx: Transaction) -> int:
 async def since(tx: Transaction, seq: int) -> list[tuple[int, Message]]:
     """The messages after a number, oldest first, each with its own."""
     query = select(messages).where(messages.c.seq > seq).order_by(messages.c.seq)
-    return [(row.seq, _message(row)) for row in await tx.execute(query)]
-
-
-def _message(row: Row[tuple[object, ...]]) -> Message:
-    kept = row._mapping
-    return Message(kept["id"], kept["invoice_id"], json.loads(kept["body"]))
+    return [(row.seq, rows.read(Message, row)) for row in await tx.execute(query)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
+from forwarder.model.actor import Actor
 from forwarder.model.payment import Payment, Receipt, Source
 from forwarder.model.units import PaymentHash
-from forwarder.store import journal
+from forwarder.store import journal, rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
@@ -32,7 +33,7 @@ async def add(
         return False
     name = "payment received" if invoice_id is not None else "payment received, unmatched"
     detail = {"amountSat": receipt.amount, "transactionId": receipt.transaction_id}
-    await journal.write(tx, receipt.payment_hash, Step(now, name, source, detail))
+    await journal.write(tx, receipt.payment_hash, Step(now, name, Actor(source), detail))
     return True
 
 
@@ -45,36 +46,17 @@ async def match(tx: Transaction, payment: Payment, invoice_id: int, now: datetim
     )
     if (await tx.execute(statement)).rowcount != 1:
         return False
-    await journal.write(tx, payment.payment_hash, Step(now, "payment matched", "intake", {}))
+    await journal.write(tx, payment.payment_hash, Step(now, "payment matched", Actor.INTAKE, {}))
     return True
 
 
 async def find(tx: Transaction, payment_hash: PaymentHash) -> Payment | None:
     """The payment of that hash."""
     query = select(payments).where(payments.c.payment_hash == payment_hash)
-    row = (await tx.execute(query)).first()
-    return None if row is None else _payment(row)
+    return rows.read_first(Payment, await tx.execute(query))
 
 
 async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Payment]:
     """The payments of these hashes that are kept."""
     query = select(payments).where(payments.c.payment_hash.in_(hashes))
-    return {row.payment_hash: _payment(row) for row in await tx.execute(query)}
-
-
-async def known(tx: Transaction, hashes: Collection[PaymentHash]) -> set[PaymentHash]:
-    """Which of these payments are kept already."""
-    query = select(payments.c.payment_hash).where(payments.c.payment_hash.in_(hashes))
-    return set((await tx.execute(query)).scalars())
-
-
-def _payment(row: Row[tuple[object, ...]]) -> Payment:
-    kept = row._mapping
-    return Payment(
-        payment_hash=kept["payment_hash"],
-        transaction_id=kept["transaction_id"],
-        received=kept["received"],
-        invoice_id=kept["invoice_id"],
-        source=Source(kept["source"]),
-        seen_at=kept["seen_at"],
-    )
+    return {one.payment_hash: one for one in rows.read_all(Payment, await tx.execute(query))}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
 
+from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.ledger import Entry
 from forwarder.store import journal
@@ -49,7 +50,7 @@ async def book_refund(tx: Transaction, entry: Entry, forward: Forward, now: date
     if not await insert_new(tx, refunds, values):
         return False
     detail = {"position": forward.position, "amountSat": entry.amount, "transactionId": entry.id}
-    step = Step(now, "refunded", "reconciliation", detail)
+    step = Step(now, "refunded", Actor.RECONCILIATION, detail)
     await journal.write(tx, forward.payment_hash, step)
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -10,8 +9,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -19,13 +16,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
+from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
+from forwarder.model.payment import Source
+from forwarder.store.columns import Json, UtcDateTime, member_of
 
 metadata = MetaData(
     naming_convention={
@@ -40,21 +39,6 @@ metadata = MetaData(
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER
 Hash = String(64)
 Name = String(100)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite forgets the time zone, and would take a naive time without a word."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a time zone cannot be kept")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value and (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 # Checks belong to the table: alembic leaves out those of a column.
@@ -96,7 +80,7 @@ invoices = Table(
     Column("payment_request", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("description", Text, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", member_of(InvoiceState, 16), nullable=False),
     Column("outlived", Boolean, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -122,7 +106,7 @@ payments = Table(
     Column("transaction_id", String(64), nullable=False, unique=True),
     Column("received", BigInteger, nullable=False),
     Column("invoice_id", Id, ForeignKey("invoices.id"), unique=True),
-    Column("source", String(16), nullable=False),
+    Column("source", member_of(Source, 16), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     CheckConstraint("received > 0", name="received"),
 )
@@ -135,7 +119,7 @@ forwards = Table(
     Column("position", Integer, nullable=False),
     Column("merchant_id", Id, ForeignKey("merchants.id"), nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", member_of(ForwardState, 16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("external_id", Name, nullable=False, unique=True),
     Column("asked_at", UtcDateTime),
@@ -208,8 +192,8 @@ journal = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("payment_hash", Hash, nullable=False),
     Column("step", String(40), nullable=False),
-    Column("actor", String(40), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("actor", member_of(Actor, 40), nullable=False),
+    Column("detail", Json, nullable=False),
     Index(None, "payment_hash", "id"),
 )
 
@@ -219,7 +203,7 @@ messages = Table(
     Column("seq", Id, primary_key=True),
     Column("id", String(36), nullable=False, unique=True),
     Column("invoice_id", Id, ForeignKey("invoices.id"), nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Json, nullable=False),
     Index(None, "invoice_id", "seq"),
 )
 

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from pydantic.alias_generators import to_camel
 
+from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.units import PaymentHash
 from forwarder.web import requests
@@ -18,19 +19,18 @@ from forwarder.web.replies import Body, answer
 from forwarder.web.requests import Resolution
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_ACTOR: Final = "operator, by HTTP"
 
 
 async def replay(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/replay`."""
-    moved = await request.app[SERVICE].desk.replay(_hash(request), _ACTOR)
+    moved = await request.app[SERVICE].desk.replay(_hash(request), Actor.HTTP)
     return answer({"success": True, "replayed": [_forward(forward) for forward in moved]})
 
 
 async def resolve(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/resolve`."""
     settled = await requests.body(request, Resolution)
-    done = await request.app[SERVICE].desk.resolve(_hash(request), settled.note, _ACTOR)
+    done = await request.app[SERVICE].desk.resolve(_hash(request), settled.note, Actor.HTTP)
     return answer({"success": True, "resolved": [_forward(forward) for forward in done]})
 
 

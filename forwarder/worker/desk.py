@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.actor import Actor
 from forwarder.model.forward import OPEN, Forward, ForwardState
 from forwarder.model.units import PaymentHash
-from forwarder.store import forwards, payments
+from forwarder.store import forwards, interventions, payments
 from forwarder.worker.common import Common
 from forwarder.worker.moves import complete
 
@@ -40,7 +41,7 @@ class Desk:
         self._clock = common.clock
 
     async def replay(
-        self, payment_hash: PaymentHash, actor: str, *, dry_run: bool = False
+        self, payment_hash: PaymentHash, actor: Actor, *, dry_run: bool = False
     ) -> list[Forward]:
         """Try a payment's open and held forwards again, now; returns those that this moves.
 
@@ -50,13 +51,13 @@ class Desk:
         chosen = [f for f in await self._forwards(payment_hash) if f.state in _REPLAYABLE]
         return await self._replay(chosen, actor, dry_run)
 
-    async def replay_all(self, actor: str, *, dry_run: bool = False) -> list[Forward]:
+    async def replay_all(self, actor: Actor, *, dry_run: bool = False) -> list[Forward]:
         """Try everything again that is held."""
         async with self._database.reading() as tx:
             chosen = await forwards.all_held(tx)
         return await self._replay(chosen, actor, dry_run)
 
-    async def resolve(self, payment_hash: PaymentHash, note: str, actor: str) -> list[Forward]:
+    async def resolve(self, payment_hash: PaymentHash, note: str, actor: Actor) -> list[Forward]:
         """Record that a person has settled what is held, and how: final.
 
         Raises `NoSuchPayment`, `NothingHeld`.
@@ -65,7 +66,7 @@ class Desk:
         held = [forward for forward in known if forward.state is ForwardState.HELD]
         now = self._clock()
         async with self._database.transaction() as tx:
-            done = [f for f in held if await forwards.resolve(tx, f, note, actor, now)]
+            done = [f for f in held if await interventions.resolve(tx, f, note, actor, now)]
             if not done:
                 raise NothingHeld
             told = await complete(tx, done[-1], now)
@@ -73,13 +74,15 @@ class Desk:
         await self._notifier.deliver(told)
         return done
 
-    async def _replay(self, chosen: Sequence[Forward], actor: str, dry_run: bool) -> list[Forward]:
+    async def _replay(
+        self, chosen: Sequence[Forward], actor: Actor, dry_run: bool
+    ) -> list[Forward]:
         if dry_run:
             return list(chosen)
         await failpoint("desk.chosen")
         now = self._clock()
         async with self._database.transaction() as tx:
-            moved = [f for f in chosen if await forwards.replay(tx, f, actor, now)]
+            moved = [f for f in chosen if await interventions.replay(tx, f, actor, now)]
         self._payout_bell.ring()
         return moved
 

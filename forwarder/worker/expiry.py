@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, InvoiceState
 from forwarder.store import invoices
 from forwarder.worker.catch_up import CatchUp
@@ -57,7 +58,7 @@ class Expiry:
         now = self._clock()
         async with self._database.transaction() as tx:
             ended = [
-                await invoices.end(tx, invoice, InvoiceState.EXPIRED, now, "expiry")
+                await invoices.end(tx, invoice, InvoiceState.EXPIRED, now, Actor.EXPIRY)
                 for invoice in due
             ]
         self._bells.watcher.ring()

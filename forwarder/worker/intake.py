@@ -79,7 +79,7 @@ class Intake:
     async def _unknown(self, receipts: Sequence[Receipt]) -> list[Receipt]:
         """Those that are not kept yet: most of what a catch-up reads is, and needs no writing."""
         async with self._database.reading() as tx:
-            known = await payments.known(tx, [receipt.payment_hash for receipt in receipts])
+            known = await payments.among(tx, [receipt.payment_hash for receipt in receipts])
         return [receipt for receipt in receipts if receipt.payment_hash not in known]
 
     async def _record(

@@ -16,7 +16,7 @@ from forwarder.model.message import Message
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
-from forwarder.store import forwards, invoices, locks, payments
+from forwarder.store import forwards, invoices, locks, moves, payments
 from forwarder.store.database import Transaction
 from forwarder.worker.backoff import seconds_before
 from forwarder.worker.common import Common
@@ -60,33 +60,33 @@ class Moves:
     async def keep_invoice(self, forward: Forward, payout: PayoutInvoice) -> Forward:
         """`queued` -> `invoiced`."""
         async with self._database.transaction() as tx:
-            return await forwards.keep_invoice(tx, forward, payout, self.lease())
+            return await moves.keep_invoice(tx, forward, payout, self.lease())
 
     async def begin_sending(self, forward: Forward, wallet_id: WalletId) -> Next:
         """`invoiced` -> `sending`, or set aside while another process sends. Raises `Insolvent`."""
         async with self._database.transaction() as tx:
             lease = self.lease()
-            sending = await forwards.begin_sending(tx, forward, wallet_id, lease)
+            sending = await moves.begin_sending(tx, forward, wallet_id, lease)
             if sending is None:
-                await forwards.set_aside(tx, forward, lease.now + LANE_WAIT, lease)
+                await moves.set_aside(tx, forward, lease.now + LANE_WAIT, lease)
             return sending
 
     async def lose(self, forward: Forward) -> Forward:
         """Stay in `sending`, knowing that the answer of the call was not seen."""
         async with self._database.transaction() as tx:
-            return await forwards.mark_lost(tx, forward, self.lease())
+            return await moves.mark_lost(tx, forward, self.lease())
 
     async def try_again(self, forward: Forward) -> Next:
         """`sending` -> `invoiced`: the same payout invoice, after a wait."""
         async with self._database.transaction() as tx:
-            await forwards.mark_unpaid(tx, forward, None, self._next_try(forward), self.lease())
+            await moves.mark_unpaid(tx, forward, None, self._next_try(forward), self.lease())
         return None
 
     async def condemn(self, forward: Forward, refusal: Refusal) -> Next:
         """`sending` -> `invoiced`, with a payout invoice that will be given up."""
         due_at = renewal_time(forward, self._clock())
         async with self._database.transaction() as tx:
-            await forwards.mark_unpaid(tx, forward, refusal, due_at, self.lease())
+            await moves.mark_unpaid(tx, forward, refusal, due_at, self.lease())
         return None
 
     async def renew(self, forward: Forward) -> Forward:
@@ -94,18 +94,18 @@ class Moves:
         attempt = forward.attempt + 1
         name = self._keyring.forward_name(forward.payment_hash, forward.position, attempt)
         async with self._database.transaction() as tx:
-            return await forwards.renew(tx, forward, name, self.lease())
+            return await moves.renew(tx, forward, name, self.lease())
 
     async def resume(self, forward: Forward) -> Forward:
         """From `held` back to where it was."""
         async with self._database.transaction() as tx:
-            return await forwards.resume(tx, forward, self.lease())
+            return await moves.resume(tx, forward, self.lease())
 
     async def hold(self, forward: Forward, reason: str, *, resumes: bool = False) -> Next:
         """To `held`, for a person to see; with `resumes` it is tried again all the same."""
         resume_at = self._next_try(forward) if resumes else None
         async with self._database.transaction() as tx:
-            await forwards.hold(tx, forward, reason, resume_at, self.lease())
+            await moves.hold(tx, forward, reason, resume_at, self.lease())
         log.error("a forward is held", reason=reason, resumes=resumes)
         return None
 
@@ -113,14 +113,14 @@ class Moves:
         """Stay in this state, and try again later."""
         due_at = until or self._next_try(forward)
         async with self._database.transaction() as tx:
-            await forwards.postpone(tx, forward, reason, due_at, self.lease())
+            await moves.postpone(tx, forward, reason, due_at, self.lease())
         log.warning("a forward waits", state=forward.state.value, reason=reason)
         return None
 
     async def finish(self, forward: Forward, transaction_id: str) -> Next:
         """To `forwarded`, and tell the page if that was the last forward of its payment."""
         async with self._database.transaction() as tx:
-            await forwards.finish(tx, forward, transaction_id, self.lease())
+            await moves.finish(tx, forward, transaction_id, self.lease())
             told = await complete(tx, forward, self._clock())
         log.info("a payment was forwarded", transaction_id=transaction_id, sats=forward.amount)
         await failpoint("moves.forwarded")

@@ -13,7 +13,7 @@ from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.store import claims
 from forwarder.store.database import StoreError
-from forwarder.store.forwards import LostClaim
+from forwarder.store.moves import LostClaim
 from forwarder.worker.common import Common
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.moves import Moves

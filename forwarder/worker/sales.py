@@ -9,6 +9,7 @@ import structlog
 from forwarder.blink.errors import Refused, Unknown
 from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
+from forwarder.model.actor import Actor
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
 from forwarder.model.merchant import Merchant
@@ -103,7 +104,7 @@ class Sales:
             await failpoint("sales.cancelled")
             async with self._database.transaction() as tx:
                 now = self._clock()
-                told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, "pos")
+                told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, Actor.POS)
             self._bells.watcher.ring()
             log.info("an invoice was cancelled", payment_hash=invoice.payment_hash)
             await self._notifier.deliver([told] if told else [])

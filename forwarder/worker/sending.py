@@ -20,7 +20,7 @@ from forwarder.model.payout import (
     renewal_time,
 )
 from forwarder.model.refusal import Refusal
-from forwarder.store.forwards import Insolvent
+from forwarder.store.moves import Insolvent
 from forwarder.worker.accounts import Account
 from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common

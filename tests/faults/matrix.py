@@ -139,7 +139,7 @@ class _Cut:
             case "fail":
                 raise RuntimeError("nobody has thought of this")
             case "cancel":
-                await failpoints.cancel()
+                raise asyncio.CancelledError
             case "stop":
                 life.stop()
             case _:
@@ -229,12 +229,12 @@ DAYS: Final[dict[str, Day]] = {
     "network.cancelled": _cancelled,
     "expiry.looked": _expired,
     "desk.chosen": _held,
-    "forwards.replayed": _held,
+    "interventions.replayed": _held,
     "reconciler.read": _reconciled,
     "reconciler.audited": _reconciled,
     "reconciler.moved": _reconciled,
     "audit.taken": _missed,
-    "audit.rebuilt": _lost,
+    "rebuilding.kept": _lost,
     "audit.settled": _behind,
 }
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder import failpoints
 from forwarder.blink.errors import BlinkError
+from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.merchant import fingerprint
 from forwarder.model.message import Message
@@ -247,12 +248,12 @@ class World:
 
     async def replay(self) -> None:
         """An operator has everything tried again that is held."""
-        await self.insist(lambda service: service.desk.replay_all("operator"))
+        await self.insist(lambda service: service.desk.replay_all(Actor.HTTP))
 
     async def replay_one(self, payment_hash: str) -> None:
         """An operator has one payment tried again."""
         name = PaymentHash(payment_hash)
-        await self.insist(lambda service: service.desk.replay(name, "operator"))
+        await self.insist(lambda service: service.desk.replay(name, Actor.HTTP))
 
     async def reconcile(self) -> Any:  # noqa: ANN401
         """An operator has Blink's ledger read now."""

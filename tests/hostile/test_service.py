@@ -16,6 +16,7 @@ import pytest
 from coincurve import PrivateKey
 
 from forwarder.blink.errors import BlinkError
+from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.sandbox import bolt11
 from forwarder.sandbox.bolt11 import Terms
@@ -194,7 +195,7 @@ async def test_what_was_held_for_a_lie_is_forwarded_once_blink_is_honest(house: 
     house.impostor.liar = once(CREATE, lies)
     await house.sell_and_pay(names)
     await house.until(ForwardState.HELD, names, FORWARDED_SECONDS)
-    await house.service.desk.replay_all("a test")
+    await house.service.desk.replay_all(Actor.HTTP)
     left = await house.until(ForwardState.FORWARDED, names, FORWARDED_SECONDS)
     assert not [names[price] for price in left]
     assert house.blink.balance(house.merchant.btc_wallet_id) == sum(names)
@@ -323,6 +324,6 @@ async def test_a_storm_of_mangled_answers_passes(house: House, seed: int) -> Non
         await house.blink.pay(house.sold[price].payment_request)
     await house.until(ForwardState.FORWARDED, prices, 3)
     left[0] = 0
-    await house.service.desk.replay_all("a test")
+    await house.service.desk.replay_all(Actor.HTTP)
     assert not await house.until(ForwardState.FORWARDED, prices, FORWARDED_SECONDS)
     assert house.blink.balance(house.merchant.btc_wallet_id) == sum(prices)

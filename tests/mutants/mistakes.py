@@ -27,7 +27,7 @@ class Mistake:
 _SENDING = "forwarder/worker/sending.py"
 _PAYOUT = "forwarder/model/payout.py"
 _REPLIES = "forwarder/blink/replies.py"
-_FORWARDS = "forwarder/store/forwards.py"
+_MOVES = "forwarder/store/moves.py"
 _CLAIMS = "forwarder/store/claims.py"
 _INVOICES = "forwarder/store/invoices.py"
 _INTAKE = "forwarder/worker/intake.py"
@@ -248,7 +248,7 @@ MISTAKES: Final = (
         "a claim that is never released",
         (
             Patch(
-                _FORWARDS,
+                _MOVES,
                 '    await _set(tx, forward, lease, {"tries": forward.tries + 1, '
                 '"due_at": due_at, "owner": None})',
                 '    await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": None})',
@@ -262,10 +262,10 @@ MISTAKES: Final = (
         "check-then-act without a constraint",
         (
             Patch(
-                _FORWARDS,
-                "            forwards.c.state == forward.state,\n"
-                "            forwards.c.attempt == forward.attempt,\n"
-                "            forwards.c.owner == lease.owner,\n",
+                _MOVES,
+                "            table.c.state == forward.state,\n"
+                "            table.c.attempt == forward.attempt,\n"
+                "            table.c.owner == lease.owner,\n",
                 "",
             ),
         ),
@@ -315,7 +315,7 @@ MISTAKES: Final = (
         "retries kept only in memory",
         (
             Patch(
-                _FORWARDS,
+                _MOVES,
                 '{"tries": forward.tries + 1, "due_at": due_at, "owner": None})',
                 '{"owner": None, "due_at": lease.until})',
             ),
@@ -383,10 +383,10 @@ MISTAKES: Final = (
         "a claim moved by someone who does not own it",
         (
             Patch(
-                _FORWARDS,
-                "            forwards.c.attempt == forward.attempt,\n"
-                "            forwards.c.owner == lease.owner,\n",
-                "            forwards.c.attempt == forward.attempt,\n",
+                _MOVES,
+                "            table.c.attempt == forward.attempt,\n"
+                "            table.c.owner == lease.owner,\n",
+                "            table.c.attempt == forward.attempt,\n",
             ),
         ),
         ("tests/store/test_forwards.py::test_whoever_has_lost_the_lease_moves_nothing[sqlite]",),
@@ -408,7 +408,7 @@ MISTAKES: Final = (
         "more sent than was received",
         (
             Patch(
-                _FORWARDS,
+                _MOVES,
                 "    if not await _is_covered(tx, forward):\n        raise Insolvent\n",
                 "",
             ),
@@ -442,7 +442,7 @@ MISTAKES: Final = (
         "two sends at once from one wallet",
         (
             Patch(
-                _FORWARDS,
+                _MOVES,
                 "    if await _lane_is_taken(",
                 "    if False and await _lane_is_taken(",
             ),

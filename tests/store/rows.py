@@ -16,7 +16,7 @@ from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Payment, Receipt, Share, Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
-from forwarder.store import claims, forwards, invoices, merchants, payments, tables
+from forwarder.store import claims, forwards, invoices, merchants, moves, payments, tables
 from forwarder.store.database import Database, Transaction
 from forwarder.store.vault import Vault
 
@@ -140,7 +140,7 @@ async def ready(database: Database, n: int = 1, owner: str = "me") -> Forward:
     """The forward of the n-th payment, with its payout invoice."""
     forward = await claimed(database, n, owner)
     async with database.transaction() as tx:
-        return await forwards.keep_invoice(tx, forward, payout(n), lease(owner))
+        return await moves.keep_invoice(tx, forward, payout(n), lease(owner))
 
 
 async def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:

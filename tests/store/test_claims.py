@@ -8,7 +8,7 @@ from datetime import timedelta
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.payment import Share
 from forwarder.model.units import Sats
-from forwarder.store import claims, forwards
+from forwarder.store import claims, forwards, moves
 from forwarder.store.database import Database
 from tests.store.rows import (
     LEASE_LENGTH,
@@ -140,7 +140,7 @@ async def test_giving_leases_back_makes_nothing_due_that_waits(database: Databas
     forward = await claimed(database)
     later = NOW + timedelta(minutes=5)
     async with database.transaction() as tx:
-        await forwards.postpone(tx, forward, "not now", later, lease())
+        await moves.postpone(tx, forward, "not now", later, lease())
         await claims.drop_leases(tx, NOW)
         await claims.drop_leases(tx, NOW, "me")
         assert await claims.next_due(tx) == later
@@ -155,7 +155,7 @@ async def test_who_claims_a_queued_forward_is_about_to_ask_and_that_is_kept(
     assert second.asked_at == NOW  # from the first time on: an invoice may have been made then
     async with database.transaction() as tx:
         current = lease("you", NOW + timedelta(seconds=90))
-        await forwards.keep_invoice(tx, second, payout(), current)
+        await moves.keep_invoice(tx, second, payout(), current)
         await claims.drop_leases(tx, NOW)
     (third,) = await take(database, "me", 1, 200)
     assert third.asked_at == NOW

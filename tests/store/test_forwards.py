@@ -15,9 +15,9 @@ from forwarder.model.lease import Lease
 from forwarder.model.payment import Share
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import Sats
-from forwarder.store import claims, forwards, journal, payments
+from forwarder.store import claims, forwards, journal, moves, payments
 from forwarder.store.database import Database, Transaction
-from forwarder.store.forwards import Insolvent, LostClaim
+from forwarder.store.moves import Insolvent, LostClaim
 from tests.store.rows import (
     LEASE_LENGTH,
     NOW,
@@ -43,18 +43,18 @@ Move = Callable[[Transaction, Forward, Lease], Awaitable[object]]
 
 # Every move that the store offers, with the state it leads to.
 MAKERS: dict[str, tuple[ForwardState | None, Move]] = {
-    "invoiced": (I, lambda tx, it, me: forwards.keep_invoice(tx, it, payout(99), me)),
-    "sending": (S, lambda tx, it, me: forwards.begin_sending(tx, it, WALLET, me)),
-    "forwarded": (F, lambda tx, it, me: forwards.finish(tx, it, "send-99", me)),
-    "unpaid": (I, lambda tx, it, me: forwards.mark_unpaid(tx, it, None, LATER, me)),
-    "condemned": (I, lambda tx, it, me: forwards.mark_unpaid(tx, it, REFUSAL, LATER, me)),
-    "renewed": (Q, lambda tx, it, me: forwards.renew(tx, it, "fwd-99", me)),
-    "held": (H, lambda tx, it, me: forwards.hold(tx, it, "look at this", None, me)),
-    "resumed": (None, forwards.resume),  # to where its facts say that it stands
+    "invoiced": (I, lambda tx, it, me: moves.keep_invoice(tx, it, payout(99), me)),
+    "sending": (S, lambda tx, it, me: moves.begin_sending(tx, it, WALLET, me)),
+    "forwarded": (F, lambda tx, it, me: moves.finish(tx, it, "send-99", me)),
+    "unpaid": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, None, LATER, me)),
+    "condemned": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, REFUSAL, LATER, me)),
+    "renewed": (Q, lambda tx, it, me: moves.renew(tx, it, "fwd-99", me)),
+    "held": (H, lambda tx, it, me: moves.hold(tx, it, "look at this", None, me)),
+    "resumed": (None, moves.resume),  # to where its facts say that it stands
 }
 STAYS: dict[str, Move] = {
-    "lost": forwards.mark_lost,
-    "postponed": lambda tx, it, me: forwards.postpone(tx, it, "not now", LATER, me),
+    "lost": moves.mark_lost,
+    "postponed": lambda tx, it, me: moves.postpone(tx, it, "not now", LATER, me),
 }
 
 
@@ -162,8 +162,8 @@ async def test_a_payout_invoice_is_kept_as_it_was_made(database: Database) -> No
 async def test_the_way_of_a_forward_is_told_step_by_step(database: Database) -> None:
     forward = await ready(database)
     async with database.transaction() as tx:
-        sending = cast(Forward, await forwards.begin_sending(tx, forward, WALLET, lease()))
-        done = await forwards.finish(tx, sending, "send-1", lease())
+        sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
+        done = await moves.finish(tx, sending, "send-1", lease())
         payment = await a_payment(tx, 2)
         assert await forwards.all_settled(tx, payment)  # it has no forwards: nothing is open
         story = [one.step for one in await journal.story(tx, forward.payment_hash)]
@@ -177,11 +177,11 @@ async def test_a_payout_that_is_proven_unpaid_is_tried_again_with_the_same_invoi
 ) -> None:
     forward = await ready(database)
     async with database.transaction() as tx:
-        sending = cast(Forward, await forwards.begin_sending(tx, forward, WALLET, lease()))
-        await forwards.mark_unpaid(tx, sending, None, LATER, lease())
+        sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
+        await moves.mark_unpaid(tx, sending, None, LATER, lease())
         again = await found(tx, forward)
         with pytest.raises(LostClaim):
-            await forwards.begin_sending(tx, again, WALLET, lease())
+            await moves.begin_sending(tx, again, WALLET, lease())
         assert await claims.next_due(tx) == LATER
     assert (again.state, again.payout, again.tries) == (I, payout(1), 1)
     assert again.refusal is None
@@ -190,12 +190,12 @@ async def test_a_payout_that_is_proven_unpaid_is_tried_again_with_the_same_invoi
 async def test_a_dead_payout_invoice_is_given_up_for_one_of_a_new_name(database: Database) -> None:
     forward = await ready(database)
     async with database.transaction() as tx:
-        sending = cast(Forward, await forwards.begin_sending(tx, forward, WALLET, lease()))
-        lost = await forwards.mark_lost(tx, sending, lease())
-        await forwards.mark_unpaid(tx, lost, REFUSAL, NOW, lease())
+        sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
+        lost = await moves.mark_lost(tx, sending, lease())
+        await moves.mark_unpaid(tx, lost, REFUSAL, NOW, lease())
         (dead,) = await claims.claim(tx, lease(), 1)
         later = lease(now=LATER)
-        renewed = await forwards.renew(tx, dead, "fwd-1-2", later)
+        renewed = await moves.renew(tx, dead, "fwd-1-2", later)
     assert (lost.lost_at, dead.refusal) == (NOW, str(REFUSAL))
     assert (renewed.state, renewed.attempt, renewed.external_id) == (Q, 2, "fwd-1-2")
     assert (renewed.payout, renewed.sent_at, renewed.lost_at) == (None, None, None)
@@ -211,12 +211,12 @@ async def test_a_held_forward_says_why_and_comes_back_to_where_its_facts_say(
     at = LATER if resume_at else None
     for forward, state in ((without, Q), (with_invoice, I)):
         async with database.transaction() as tx:
-            held = await forwards.hold(tx, forward, "too little", at, lease())
+            held = await moves.hold(tx, forward, "too little", at, lease())
             assert (held.state, held.held_reason, held.due_at) == (H, "too little", at)
             assert held.tries == forward.tries + 1
             mine = await stand(tx, forward, H, payout_hash=None) if state is Q else held
             mine = await stand(tx, forward, H) if state is I else mine
-            resumed = await forwards.resume(tx, mine, lease(now=LATER))
+            resumed = await moves.resume(tx, mine, lease(now=LATER))
         assert (resumed.state, resumed.held_reason) == (state, None)
         assert resumed.asked_at == NOW
 
@@ -224,7 +224,7 @@ async def test_a_held_forward_says_why_and_comes_back_to_where_its_facts_say(
 async def test_what_is_postponed_stays_where_it_is_and_is_given_back(database: Database) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        await forwards.postpone(tx, forward, "Blink is away", LATER, lease())
+        await moves.postpone(tx, forward, "Blink is away", LATER, lease())
         story = await journal.story(tx, forward.payment_hash)
         (again,) = await claims.claim(tx, lease("you", LATER), 1)
     assert (again.state, again.tries) == (Q, 1)
@@ -237,15 +237,15 @@ async def test_what_is_postponed_stays_where_it_is_and_is_given_back(database: D
 async def test_one_forward_at_a_time_is_sent(database: Database) -> None:
     first, second = await ready(database, 1, "me"), await ready(database, 2, "you")
     async with database.transaction() as tx:
-        sending = await forwards.begin_sending(tx, first, WALLET, lease("me"))
+        sending = await moves.begin_sending(tx, first, WALLET, lease("me"))
         assert sending is not None
     async with database.transaction() as tx:
-        assert await forwards.begin_sending(tx, second, WALLET, lease("you")) is None
+        assert await moves.begin_sending(tx, second, WALLET, lease("you")) is None
         assert (await found(tx, second)).state is I
     async with database.transaction() as tx:
-        await forwards.finish(tx, sending, "send-1", lease("me"))
+        await moves.finish(tx, sending, "send-1", lease("me"))
     async with database.transaction() as tx:
-        assert await forwards.begin_sending(tx, second, WALLET, lease("you")) is not None
+        assert await moves.begin_sending(tx, second, WALLET, lease("you")) is not None
 
 
 async def test_the_lane_admits_one_of_many_who_come_at_once(
@@ -255,7 +255,7 @@ async def test_the_lane_admits_one_of_many_who_come_at_once(
 
     async def send(n: int) -> Forward | None:
         async with (database, other)[n % 2].transaction() as tx:
-            return await forwards.begin_sending(tx, waiting[n], WALLET, lease(f"owner-{n}"))
+            return await moves.begin_sending(tx, waiting[n], WALLET, lease(f"owner-{n}"))
 
     admitted = await asyncio.gather(*(send(n) for n in range(8)))
     assert len([forward for forward in admitted if forward is not None]) == 1
@@ -268,10 +268,10 @@ async def test_the_lane_is_taken_from_the_moment_of_asking(
 
     async def send() -> Forward | None:
         async with other.transaction() as tx:
-            return await forwards.begin_sending(tx, second, WALLET, lease("you"))
+            return await moves.begin_sending(tx, second, WALLET, lease("you"))
 
     async with database.transaction() as tx:
-        assert await forwards.begin_sending(tx, first, WALLET, lease("me")) is not None
+        assert await moves.begin_sending(tx, first, WALLET, lease("me")) is not None
         yours = asyncio.create_task(send())
         await asyncio.sleep(0.1)
         assert not yours.done()
@@ -282,18 +282,18 @@ async def test_a_dead_owner_does_not_keep_the_lane(database: Database) -> None:
     first, second = await ready(database, 1, "dead"), await ready(database, 2, "me")
     later = NOW + LEASE_LENGTH
     async with database.transaction() as tx:
-        await forwards.begin_sending(tx, first, WALLET, lease("dead"))
+        await moves.begin_sending(tx, first, WALLET, lease("dead"))
         await claims.keep_leases(tx, lease("me", later), [first.id, second.id])
     async with database.transaction() as tx:
-        assert await forwards.begin_sending(tx, second, WALLET, lease("me", later)) is not None
+        assert await moves.begin_sending(tx, second, WALLET, lease("me", later)) is not None
 
 
 async def test_a_payment_that_blink_has_not_settled_yet_frees_the_lane(database: Database) -> None:
     first, second = await ready(database, 1), await ready(database, 2)
     async with database.transaction() as tx:
-        sending = cast(Forward, await forwards.begin_sending(tx, first, WALLET, lease()))
-        await forwards.postpone(tx, sending, "under way", LATER, lease())
-        assert await forwards.begin_sending(tx, second, WALLET, lease()) is not None
+        sending = cast(Forward, await moves.begin_sending(tx, first, WALLET, lease()))
+        await moves.postpone(tx, sending, "under way", LATER, lease())
+        assert await moves.begin_sending(tx, second, WALLET, lease()) is not None
 
 
 # Solvency: no payment pays out more than it has brought in.
@@ -308,7 +308,7 @@ async def shares(database: Database, received: int, *amounts: int) -> list[Forwa
             share = Share(position, merchant.id, Sats(sats))
             await forwards.add(tx, payment, share, f"fwd-{position}", NOW)
         taken = await claims.claim(tx, lease(), len(amounts))
-        return [await forwards.keep_invoice(tx, one, payout(one.id), lease()) for one in taken]
+        return [await moves.keep_invoice(tx, one, payout(one.id), lease()) for one in taken]
 
 
 @pytest.mark.parametrize("amounts", [(1_001,), (600, 401), (1_000, 1), (400, 400, 400)])
@@ -318,11 +318,11 @@ async def test_more_than_was_received_is_never_sent(
     *covered, last = await shares(database, 1_000, *amounts)
     for forward in covered:
         async with database.transaction() as tx:
-            sending = cast(Forward, await forwards.begin_sending(tx, forward, WALLET, lease()))
-            await forwards.finish(tx, sending, f"send-{forward.id}", lease())
+            sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
+            await moves.finish(tx, sending, f"send-{forward.id}", lease())
     with pytest.raises(Insolvent):
         async with database.transaction() as tx:
-            await forwards.begin_sending(tx, last, WALLET, lease())
+            await moves.begin_sending(tx, last, WALLET, lease())
     async with database.reading() as tx:
         assert (await found(tx, last)).state is I
 
@@ -330,8 +330,8 @@ async def test_more_than_was_received_is_never_sent(
 async def test_all_that_was_received_is_sent(database: Database) -> None:
     for forward in await shares(database, 1_000, 600, 399, 1):
         async with database.transaction() as tx:
-            sending = cast(Forward, await forwards.begin_sending(tx, forward, WALLET, lease()))
-            await forwards.finish(tx, sending, f"send-{forward.id}", lease())
+            sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
+            await moves.finish(tx, sending, f"send-{forward.id}", lease())
 
 
 @pytest.mark.parametrize("state", [S, F, R])
@@ -343,7 +343,7 @@ async def test_money_that_may_have_left_counts_as_sent(
         await stand(tx, first, state, None)  # nobody holds the lane
     with pytest.raises(Insolvent):
         async with database.transaction() as tx:
-            await forwards.begin_sending(tx, second, WALLET, lease())
+            await moves.begin_sending(tx, second, WALLET, lease())
 
 
 @pytest.mark.parametrize("state", [Q, I, H])
@@ -353,7 +353,7 @@ async def test_money_that_has_not_left_does_not_count(
     first, second = await shares(database, 1_000, 600, 600)
     async with database.transaction() as tx:
         await stand(tx, first, state, None)
-        assert await forwards.begin_sending(tx, second, WALLET, lease()) is not None
+        assert await moves.begin_sending(tx, second, WALLET, lease()) is not None
 
 
 async def test_a_payment_is_settled_with_its_last_forward(database: Database) -> None:

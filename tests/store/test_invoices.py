@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
+from forwarder.model.actor import Actor
 from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Order
 from forwarder.model.units import Sats
 from forwarder.store import invoices, journal, messages, tables
@@ -78,7 +79,7 @@ async def test_pending_tells_what_is_waited_for(database: Database) -> None:
         waited = await invoices.pending(tx)
         assert waited == invoices.Pending(2, first.issued_at, second.expires_at)
         for invoice in (first, second):
-            await invoices.end(tx, invoice, EXPIRED, NOW, "test")
+            await invoices.end(tx, invoice, EXPIRED, NOW, Actor.EXPIRY)
         assert (await invoices.pending(tx)).count == 0
 
 
@@ -88,7 +89,7 @@ async def test_an_invoice_is_due_when_its_time_has_come(database: Database) -> N
         early = invoice.expires_at - timedelta(microseconds=1)
         assert await invoices.due(tx, early) == []
         assert await invoices.due(tx, invoice.expires_at) == [invoice]
-        await invoices.end(tx, invoice, CANCELLED, NOW, "test")
+        await invoices.end(tx, invoice, CANCELLED, NOW, Actor.EXPIRY)
         assert await invoices.due(tx, invoice.expires_at) == []
 
 
@@ -131,7 +132,7 @@ async def test_an_invoice_ends_only_while_it_is_pending(database: Database, to: 
             invoice = await an_invoice(tx, n)
             await stand(tx, invoice, actual)
             before = await journal.story(tx, invoice.payment_hash)
-            told = await invoices.end(tx, replace(invoice, state=known), to, NOW, "test")
+            told = await invoices.end(tx, replace(invoice, state=known), to, NOW, Actor.EXPIRY)
             after = await invoices.by_id(tx, invoice.id)
             steps = await journal.story(tx, invoice.payment_hash)
             moves = known is actual is PENDING
@@ -140,7 +141,7 @@ async def test_an_invoice_ends_only_while_it_is_pending(database: Database, to: 
             assert (told is not None) is moves
             assert await messages.of_invoice(tx, invoice.id) == ([told] if told else [])
             assert len(steps) == len(before) + moves
-            assert not moves or steps[-1].actor == "test"
+            assert not moves or steps[-1].actor is Actor.EXPIRY
 
 
 async def test_a_sale_is_complete_when_all_of_it_has_arrived(database: Database) -> None:

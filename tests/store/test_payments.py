@@ -23,8 +23,8 @@ async def test_a_receipt_is_kept_as_blink_tells_it(database: Database) -> None:
     assert (payment.received, payment.transaction_id) == (1_234, "tx-1")
     assert (payment.source, payment.seen_at) == (Source.SUBSCRIPTION, NOW)
     async with database.reading() as tx:
-        assert await payments.known(tx, [a_hash(1), a_hash(2)]) == {a_hash(1)}
-        assert await payments.known(tx, []) == set()
+        assert await payments.among(tx, [a_hash(1), a_hash(2)]) == {a_hash(1): payment}
+        assert await payments.among(tx, []) == {}
         assert await payments.find(tx, a_hash(2)) is None
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from forwarder.model import message
+from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.units import Sats
@@ -68,8 +69,13 @@ async def test_a_message_that_two_tell_at_once_is_kept_once(
 
 async def test_the_journal_tells_a_story_in_order(database: Database) -> None:
     steps = [
-        Step(NOW + MINUTE, "second by the clock", "test", {"sats": 5, "why": "☕", "none": None}),
-        Step(NOW, "first by the clock", "test", {}),
+        Step(
+            NOW + MINUTE,
+            "second by the clock",
+            Actor.INTAKE,
+            {"sats": 5, "why": "☕", "none": None},
+        ),
+        Step(NOW, "first by the clock", Actor.INTAKE, {}),
     ]
     async with database.transaction() as tx:
         for step in steps:
@@ -121,7 +127,7 @@ async def test_what_was_received_is_forwarded_held_or_outstanding(database: Data
             await stand(tx, await a_forward(tx, n, sats=10**n), state)
         late = await a_payment(tx, 7, 10**7)  # its forward is not queued yet
         invoice = await an_invoice(tx, 8)
-        await invoices.end(tx, invoice, InvoiceState.CANCELLED, NOW, "test")
+        await invoices.end(tx, invoice, InvoiceState.CANCELLED, NOW, Actor.EXPIRY)
         now = await figures.read(tx)
         assert await forwards.of_payment(tx, late.payment_hash) == []
     assert now.forwards == dict.fromkeys(ForwardState, 1)

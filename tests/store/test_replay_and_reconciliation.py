@@ -10,17 +10,20 @@ from typing import Final
 import pytest
 
 from forwarder.model import message
+from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Direction
 from forwarder.model.units import Sats
 from forwarder.store import (
     claims,
     forwards,
+    interventions,
     invoices,
     journal,
     leases,
     locks,
     messages,
+    moves,
     reconciliation,
     secrets,
 )
@@ -43,20 +46,20 @@ async def test_what_is_held_is_listed_and_can_be_replayed(database: Database) ->
     first, second = await held(database, 1), await held(database, 2)
     async with database.transaction() as tx:
         assert await forwards.all_held(tx) == [first, second]
-        assert await forwards.replay(tx, first, "operator", LATER)
+        assert await interventions.replay(tx, first, Actor.HTTP, LATER)
         assert (await found(tx, first)).due_at == LATER
         story = await journal.story(tx, first.payment_hash)
         (taken,) = await claims.claim(tx, lease(now=LATER), 5)
     assert taken.id == first.id
-    assert (story[-1].step, story[-1].actor) == ("replayed", "operator")
+    assert (story[-1].step, story[-1].actor) == ("replayed", Actor.HTTP)
 
 
 async def test_what_is_held_can_be_resolved_once_with_a_note(database: Database) -> None:
     forward = await held(database)
     async with database.transaction() as tx:
-        assert await forwards.resolve(tx, forward, "paid in cash", "operator", NOW)
-        assert not await forwards.resolve(tx, forward, "again", "operator", NOW)
-        assert not await forwards.replay(tx, forward, "operator", NOW)
+        assert await interventions.resolve(tx, forward, "paid in cash", Actor.HTTP, NOW)
+        assert not await interventions.resolve(tx, forward, "again", Actor.HTTP, NOW)
+        assert not await interventions.replay(tx, forward, Actor.HTTP, NOW)
         done = await found(tx, forward)
         story = await journal.story(tx, forward.payment_hash)
     assert (done.state, done.due_at) == (R, None)
@@ -67,9 +70,9 @@ async def test_what_somebody_works_on_is_left_alone(database: Database) -> None:
     forward = await claimed(database)
     send = entry(id="send", direction=Direction.SEND, amount=-1_000)
     async with database.transaction() as tx:
-        assert not await forwards.replay(tx, forward, "operator", NOW)
-        assert not await forwards.settle_found(tx, forward, send, NOW)
-        assert await forwards.settle_found(tx, forward, send, LATER)  # its owner has died
+        assert not await interventions.replay(tx, forward, Actor.HTTP, NOW)
+        assert not await interventions.settle(tx, forward, send, NOW)
+        assert await interventions.settle(tx, forward, send, LATER)  # its owner has died
         done = await found(tx, forward)
     assert (done.state, done.transaction_id, done.due_at) == (F, "send", None)
 
@@ -81,8 +84,8 @@ async def test_a_forward_is_found_by_its_payout_its_name_and_any_attempt(
     assert forward.payout is not None
     name = "fwd-stem-0-3"
     async with database.transaction() as tx:
-        mine = await forwards.renew(tx, forward, name, lease())
-        again = await forwards.keep_invoice(tx, mine, forward.payout, lease())
+        mine = await moves.renew(tx, forward, name, lease())
+        again = await moves.keep_invoice(tx, mine, forward.payout, lease())
         hashes = [forward.payout.payment_hash]
         assert await forwards.paying(tx, hashes) == {hashes[0]: again}
         assert await forwards.named(tx, [name, "other"]) == {name: again}
@@ -100,7 +103,7 @@ async def test_a_lease_can_be_given_back_by_its_owner_without_a_failed_try(
         await claims.give_back(tx, forward.id, LATER, lease())
         assert (await found(tx, forward)).due_at == LATER
         (again,) = await claims.claim(tx, lease(now=LATER), 1)
-        await forwards.set_aside(tx, again, LATER, lease())
+        await moves.set_aside(tx, again, LATER, lease())
         aside = await found(tx, forward)
         assert (aside.due_at, aside.tries) == (LATER, 0)
         assert await claims.is_any_due(tx, lease(now=LATER))
@@ -110,7 +113,7 @@ async def test_a_lease_can_be_given_back_by_its_owner_without_a_failed_try(
 async def test_a_due_time_of_a_clock_that_ran_ahead_is_not_waited_for(database: Database) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
-        await forwards.postpone(tx, forward, "x", NOW + timedelta(days=3), lease())
+        await moves.postpone(tx, forward, "x", NOW + timedelta(days=3), lease())
         (taken,) = await claims.claim(tx, lease(), 5)
     assert taken.id == forward.id
 

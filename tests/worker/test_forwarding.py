@@ -16,7 +16,7 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.payment import Receipt, Source
 from forwarder.model.units import Sats, WalletId
 from forwarder.sandbox.invoices import InvoiceOrder
-from forwarder.store import forwards, invoices, merchants, tables
+from forwarder.store import invoices, merchants, moves, tables
 from forwarder.store.vault import Vault
 from forwarder.worker import sending
 from tests.model.samples import issue
@@ -579,6 +579,6 @@ async def test_a_dead_owner_that_comes_back_moves_nothing(shop: Shop) -> None:
     (claimed,) = await dead.claim()
     await later(shop, 60)
     await shop.is_forwarded(invoice)
-    with pytest.raises(forwards.LostClaim):
+    with pytest.raises(moves.LostClaim):
         await dead.forwarding.advance(claimed)
     assert (shop.earned, shop.sends) == (1_000, 1)

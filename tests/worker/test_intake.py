@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState, Issued, Order
 from forwarder.model.payment import Receipt, Source
@@ -107,7 +108,7 @@ async def test_a_refund_of_a_payout_is_no_income(shop: Shop) -> None:
 async def test_money_that_comes_late_is_money(shop: Shop) -> None:
     invoice = await shop.sell()
     async with shop.database.transaction() as tx:
-        await invoices.end(tx, invoice, InvoiceState.EXPIRED, shop.clock(), "test")
+        await invoices.end(tx, invoice, InvoiceState.EXPIRED, shop.clock(), Actor.EXPIRY)
     await shop.intake.take([await shop.pay(invoice)], FROM_BLINK)
     assert await shop.state(invoice) is InvoiceState.PAID
     await shop.worker.work()

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from forwarder.blink.errors import BlinkError, Unknown
+from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.units import Sats
 from forwarder.store import invoices
@@ -118,7 +119,7 @@ async def test_cancelling_twice_is_the_same_as_once(shop: Shop) -> None:
 async def test_an_expired_invoice_stays_expired(shop: Shop) -> None:
     invoice = await shop.sell()
     async with shop.database.transaction() as tx:
-        await invoices.end(tx, invoice, EXPIRED, shop.clock(), "test")
+        await invoices.end(tx, invoice, EXPIRED, shop.clock(), Actor.EXPIRY)
     found = await shop.sales.by_id(invoice.id)
     assert found is not None
     assert (await shop.sales.cancel(found)).state is EXPIRED

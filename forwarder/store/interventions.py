@@ -1,0 +1,75 @@
+"""What is done to a forward that nobody works on, by who holds no lease of it.
+
+An operator tries it again or settles it by hand, and the reconciliation finds it paid. Whatever
+somebody works on is left alone, and so is what has moved on since it was looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import or_, update
+
+from forwarder.failpoints import failpoint
+from forwarder.model.actor import Actor
+from forwarder.model.forward import Forward, ForwardState
+from forwarder.model.ledger import Entry
+from forwarder.store import journal
+from forwarder.store.database import Transaction
+from forwarder.store.inserts import Values
+from forwarder.store.journal import Step
+from forwarder.store.tables import forwards
+
+
+async def replay(tx: Transaction, forward: Forward, actor: Actor, now: datetime) -> bool:
+    """Make a forward due now; false if it is at its end, or somebody works on it."""
+    step = Step(now, "replayed", actor, {"state": forward.state})
+    if not await _intervene(tx, forward, {"due_at": now, "tries": 0}, step):
+        return False
+    await failpoint("interventions.replayed")
+    return True
+
+
+async def resolve(
+    tx: Transaction, forward: Forward, note: str, actor: Actor, now: datetime
+) -> bool:
+    """`held` -> `resolved`: final; false if it is no longer held."""
+    values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
+    step = Step(now, "resolved", actor, {"note": note, "reason": forward.held_reason})
+    return await _intervene(tx, forward, values, step)
+
+
+async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
+    """Keep a SEND that Blink has and nobody here has seen settle; false while it is worked on."""
+    values = {
+        "state": ForwardState.FORWARDED,
+        "transaction_id": entry.id,
+        "external_id": entry.external_id or forward.external_id,
+        "payout_hash": entry.payment_hash,
+        "held_reason": None,
+        "owner": None,
+        "due_at": None,
+    }
+    detail = {"transactionId": entry.id, "amountSat": -entry.amount}
+    return await _intervene(
+        tx, forward, values, Step(now, "forwarded", Actor.RECONCILIATION, detail)
+    )
+
+
+async def _intervene(tx: Transaction, forward: Forward, values: Values, step: Step) -> bool:
+    """Compare and set, with a row in the journal; false if somebody works on it or has moved it."""
+    statement = (
+        update(forwards)
+        .where(
+            forwards.c.id == forward.id,
+            forwards.c.state == forward.state,
+            or_(forwards.c.owner.is_(None), forwards.c.due_at <= step.at),
+        )
+        .values(values)
+    )
+    if (await tx.execute(statement)).rowcount != 1:
+        return False
+    detail = {"position": forward.position, **step.detail}
+    await journal.write(tx, forward.payment_hash, replace(step, detail=detail))
+    return True

@@ -1,0 +1,232 @@
+"""The moves of a forward from state to state, by whoever has its lease.
+
+Each move is one compare-and-set on state and owner, with its row in the journal: whoever has lost
+its lease, or looks at an old state, gets `LostClaim` and changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, update
+
+from forwarder.model.actor import Actor
+from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
+from forwarder.model.lease import Lease
+from forwarder.model.refusal import Refusal
+from forwarder.model.units import WalletId
+from forwarder.store import forwards, journal, locks
+from forwarder.store.columns import UtcDateTime
+from forwarder.store.database import Transaction
+from forwarder.store.inserts import Values
+from forwarder.store.journal import Detail, Step
+from forwarder.store.tables import forwards as table
+from forwarder.store.tables import payments
+
+
+class LostClaim(Exception):
+    """Another owner or another state: this forward is not ours to move any more."""
+
+
+class Insolvent(Exception):
+    """More would be sent for a payment than was received for it."""
+
+
+async def keep_invoice(
+    tx: Transaction, forward: Forward, payout: PayoutInvoice, lease: Lease
+) -> Forward:
+    """Keep the payout invoice."""
+    values = {
+        "payout_request": payout.payment_request,
+        "payout_hash": payout.payment_hash,
+        "payout_expires_at": payout.expires_at,
+        "tries": 0,
+    }
+    detail = {"payoutHash": payout.payment_hash, "attempt": forward.attempt}
+    return await _move(tx, forward, ForwardState.INVOICED, lease, values, "payout invoiced", detail)
+
+
+async def begin_sending(
+    tx: Transaction, forward: Forward, wallet_id: WalletId, lease: Lease
+) -> Forward | None:
+    """Record that a payment is about to leave; None while another forward is being sent.
+
+    Blink sends one at a time from a wallet, and so do all our processes together: a forward in
+    `sending` under a living lease has the lane. Raises `Insolvent`, `LostClaim`.
+    """
+    await locks.hold(tx, "sending")
+    if await _lane_is_taken(tx, forward, lease.now):
+        return None
+    if not await _is_covered(tx, forward):
+        raise Insolvent
+    values = {"sent_at": lease.now, "sent_from": wallet_id}
+    return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
+
+
+async def finish(tx: Transaction, forward: Forward, transaction_id: str, lease: Lease) -> Forward:
+    """Record Blink's SEND: final."""
+    values = {"transaction_id": transaction_id, "due_at": None, "held_reason": None}
+    detail = {"transactionId": transaction_id, "amountSat": forward.amount}
+    return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
+
+
+async def mark_unpaid(
+    tx: Transaction, forward: Forward, refusal: Refusal | None, due_at: datetime, lease: Lease
+) -> None:
+    """Record that Blink has proved a payout unpaid, and that the same invoice is paid again.
+
+    With a refusal the payout invoice is dead instead, and given up when it is due.
+    """
+    values = {
+        "tries": forward.tries + 1,
+        "due_at": due_at,
+        "refusal": None if refusal is None else str(refusal),
+    }
+    detail = {"refusal": values["refusal"]}
+    step = "payout proven unpaid"
+    await _release(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
+
+
+async def mark_lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Record that nobody has seen, or will see, the answer of the last call that could pay."""
+    return await _set(tx, forward, lease, {"lost_at": forward.sent_at})
+
+
+async def renew(tx: Transaction, forward: Forward, external_id: str, lease: Lease) -> Forward:
+    """Give up a dead payout invoice; the next one has a new name at Blink."""
+    detail = {"attempt": forward.attempt, "refusal": forward.refusal}
+    values = {
+        "attempt": forward.attempt + 1,
+        "external_id": external_id,
+        "payout_request": None,
+        "payout_hash": None,
+        "payout_expires_at": None,
+        "asked_at": lease.now,
+        "sent_at": None,
+        "sent_from": None,
+        "lost_at": None,
+        "refusal": None,
+        "tries": 0,
+    }
+    return await _move(
+        tx, forward, ForwardState.QUEUED, lease, values, "payout invoice given up", detail
+    )
+
+
+async def hold(
+    tx: Transaction,
+    forward: Forward,
+    reason: str,
+    resume_at: datetime | None,
+    lease: Lease,
+) -> Forward:
+    """Stop until a person helps, or until `resume_at`."""
+    values = {"held_reason": reason, "due_at": resume_at, "tries": forward.tries + 1}
+    detail = {"reason": reason}
+    return await _release(tx, forward, ForwardState.HELD, lease, values, "held", detail)
+
+
+async def resume(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Bring a held forward back to where its facts say it stands."""
+    to = ForwardState.QUEUED if forward.payout is None else ForwardState.INVOICED
+    values = {"held_reason": None, "asked_at": asked_at(lease.now)}
+    return await _move(tx, forward, to, lease, values, "resumed", {})
+
+
+async def set_aside(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
+    """Give a lease back because it is not this one's turn: no try has failed."""
+    await _set(tx, forward, lease, {"owner": None, "due_at": due_at})
+
+
+async def postpone(
+    tx: Transaction, forward: Forward, reason: str, due_at: datetime, lease: Lease
+) -> None:
+    """Stay in this state and try again later; the journal says why."""
+    detail = {"state": forward.state, "reason": reason, "tries": forward.tries + 1}
+    await _write(tx, forward, lease, "try failed", detail)
+    await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": due_at, "owner": None})
+
+
+async def _release(
+    tx: Transaction,
+    forward: Forward,
+    to: ForwardState,
+    lease: Lease,
+    values: Values,
+    step: str,
+    detail: Detail,
+) -> Forward:
+    return await _move(tx, forward, to, lease, {**values, "owner": None}, step, detail)
+
+
+async def _move(
+    tx: Transaction,
+    forward: Forward,
+    to: ForwardState,
+    lease: Lease,
+    values: Values,
+    step: str,
+    detail: Detail,
+) -> Forward:
+    if to not in MOVES[forward.state]:
+        raise AssertionError(f"a forward never goes from {forward.state} to {to}")
+    moved = await _set(tx, forward, lease, {"state": to, "due_at": lease.until, **values})
+    await _write(tx, forward, lease, step, detail)
+    return moved
+
+
+async def _set(tx: Transaction, forward: Forward, lease: Lease, values: Values) -> Forward:
+    """Compare and set. Raises `LostClaim`."""
+    statement = (
+        update(table)
+        .where(
+            table.c.id == forward.id,
+            table.c.state == forward.state,
+            table.c.attempt == forward.attempt,
+            table.c.owner == lease.owner,
+        )
+        .values(values)
+        .returning(table)
+    )
+    row = (await tx.execute(statement)).first()
+    if row is None:
+        raise LostClaim
+    return forwards.read(row)
+
+
+async def _write(
+    tx: Transaction, forward: Forward, lease: Lease, step: str, detail: Detail
+) -> None:
+    row = Step(lease.now, step, Actor.PAYOUT, {"position": forward.position, **detail})
+    await journal.write(tx, forward.payment_hash, row)
+
+
+def asked_at(now: datetime) -> ColumnElement[datetime | None]:
+    """`asked_at` for who is about to ask: the first time counts, while there is no invoice."""
+    asking = table.c.state.in_((ForwardState.QUEUED, ForwardState.HELD))
+    first = func.coalesce(table.c.asked_at, literal(now, UtcDateTime))
+    return case((and_(asking, table.c.payout_hash.is_(None)), first), else_=table.c.asked_at)
+
+
+async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bool:
+    other = exists().where(
+        table.c.state == ForwardState.SENDING,
+        # One whose call is over without an answer is only being asked about.
+        or_(table.c.lost_at.is_(None), table.c.lost_at < table.c.sent_at),
+        table.c.owner.is_not(None),
+        table.c.due_at > now,
+        table.c.id != forward.id,
+    )
+    return (await tx.execute(select(other))).scalar_one()
+
+
+async def _is_covered(tx: Transaction, forward: Forward) -> bool:
+    """Whether what was received still covers this forward beside all that was sent (rule 5)."""
+    spent = select(func.coalesce(func.sum(table.c.amount), 0)).where(
+        table.c.payment_hash == forward.payment_hash,
+        table.c.state.in_(SPENT),
+        table.c.id != forward.id,
+    )
+    received = select(payments.c.received).where(payments.c.payment_hash == forward.payment_hash)
+    spent_sats = int((await tx.execute(spent)).scalar_one())
+    return spent_sats + forward.amount <= int((await tx.execute(received)).scalar_one())
