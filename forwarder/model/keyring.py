@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
+from forwarder.model.merchant import Merchant
 from forwarder.model.units import PaymentHash
 
 FORWARD: Final = "fwd-"
@@ -54,6 +55,12 @@ class Keyring:
     def sale_prefixes(self, merchant: str) -> tuple[str, ...]:
         """How the names of a merchant's sales begin, by each key: newest first."""
         return tuple(f"pos-{name[:16]}-" for name in self._names("merchant", merchant))
+
+    def seller(self, name: str | None, merchants: Iterable[Merchant]) -> Merchant | None:
+        """Whose sale an invoice was made for, by its name at Blink; None if it was none of ours."""
+        begun = name or ""
+        sellers = (one for one in merchants if begun.startswith(self.sale_prefixes(one.name)))
+        return next(sellers, None)
 
     def forward_name(self, payment_hash: PaymentHash, position: int, attempt: int) -> str:
         """The externalId at Blink of a payout invoice.

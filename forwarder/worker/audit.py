@@ -12,23 +12,20 @@ from typing import Final
 
 import structlog
 
-from forwarder.blink.errors import BlinkError
 from forwarder.failpoints import failpoint
-from forwarder.model import bolt11
-from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.forward import Forward, ForwardState
-from forwarder.model.invoice import Order
 from forwarder.model.keyring import FORWARD, without_attempt
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
 from forwarder.model.payment import Source
 from forwarder.model.report import Report
-from forwarder.model.units import PaymentHash, Sats
-from forwarder.store import forwards, invoices, locks, merchants, payments, reconciliation
+from forwarder.model.units import PaymentHash
+from forwarder.store import forwards, interventions, merchants, payments, reconciliation
 from forwarder.worker.accounts import Account
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 from forwarder.worker.moves import complete
+from forwarder.worker.rebuilding import Rebuilding
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +52,8 @@ class Audit:
         self._notifier = common.notifier
         self._clock = common.clock
         self._pages = pages
-        self._pos = pos
+        self._rebuilding = Rebuilding(common, pos, intake)
+        self._merchants: Sequence[Merchant] = ()
         self._received: dict[str, PaymentHash] = {}
         self._sent = {
             without_attempt(e.external_id): e.external_id
@@ -68,6 +66,8 @@ class Audit:
 
     async def run(self) -> Report:
         """Audit the pages, which are newest first."""
+        async with self._database.reading() as tx:
+            self._merchants = await merchants.everyone(tx)
         for page in reversed(self._pages):
             await self._receipts(page)
         for page in reversed(self._pages):
@@ -122,7 +122,7 @@ class Audit:
 
     async def _unmatched(self, entry: Entry, payment_hash: PaymentHash) -> None:
         """A payment of no invoice that we have: it may be one that our database has lost."""
-        merchant = await self._merchant_of(entry)
+        merchant = self._keyring.seller(entry.external_id, self._merchants)
         if merchant is None:
             self.report.unmatched.append(payment_hash)
         elif entry.created_at > self._clock() - LOST_AFTER:
@@ -130,39 +130,7 @@ class Audit:
         else:
             self.report.rebuilt.append(payment_hash)
             if not self.report.dry_run:
-                await self._rebuild(entry, payment_hash, merchant)
-
-    async def _merchant_of(self, entry: Entry) -> Merchant | None:
-        """Whose sale it was, by the name that we gave its invoice at Blink."""
-        if entry.external_id is None:
-            return None
-        async with self._database.reading() as tx:
-            known = await merchants.everyone(tx)
-        for merchant in known:
-            if entry.external_id.startswith(self._keyring.sale_prefixes(merchant.name)):
-                return merchant
-        return None
-
-    async def _rebuild(self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant) -> None:
-        """Keep a lost invoice again, under its name at Blink: the till's own is not known there."""
-        try:
-            issued = await self._pos.client.invoice_of(self._pos.wallet_id, payment_hash)
-            decoded = bolt11.decode(issued.payment_request)
-        except (BlinkError, Bolt11Error) as exc:
-            log.error("a lost invoice cannot be read", reason=str(exc))
-            return
-        amount = Sats((decoded.amount_msat or entry.amount * 1000) // 1000)
-        order = Order(str(entry.external_id), amount, decoded.description or "", 1)
-        log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
-        async with self._database.transaction() as tx:
-            await locks.hold(tx, issued.payment_hash)
-            invoice = await invoices.keep(
-                tx, merchant.id, order, issued, self._clock(), "reconciliation"
-            )
-            invoice = invoice or await invoices.by_hash(tx, issued.payment_hash)
-            told = None if invoice is None else await self._intake.match(tx, invoice, self._names)
-        await failpoint("audit.rebuilt")
-        await self._intake.announce([] if told is None else [told])
+                await self._rebuilding.rebuild(entry, payment_hash, merchant, self._names)
 
     async def _refund(self, entry: Entry, forward: Forward) -> None:
         if self.report.dry_run:
@@ -224,7 +192,7 @@ class Audit:
             self.report.settled.append(forward.payment_hash)
             return
         async with self._database.transaction() as tx:
-            if not await forwards.settle_found(tx, forward, entry, self._clock()):
+            if not await interventions.settle(tx, forward, entry, self._clock()):
                 return  # it is being worked on, and will be proven by whoever does
             told = await complete(tx, forward, self._clock())
         await failpoint("audit.settled")

@@ -111,8 +111,7 @@ class Reconciler:
         """Whether there are sales of a merchant of ours: then it is our database that was lost."""
         async with self._database.reading() as tx:
             known = await merchants.everyone(tx)
-        marks = tuple(m for merchant in known for m in self._keyring.sale_prefixes(merchant.name))
-        return any((entry.external_id or "").startswith(marks) for entry in page)
+        return any(self._keyring.seller(entry.external_id, known) for entry in page)
 
     async def _keep(self, pages: Sequence[Sequence[Entry]], report: Report) -> None:
         newest = max((entry.created_at for page in pages for entry in page), default=None)

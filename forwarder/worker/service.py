@@ -77,9 +77,9 @@ class Service:
             database = await stack.enter_async_context(Database.open(settings.database_url))
             if database.is_embedded:
                 stack.callback(database.only_process().release)
-            await _prepare(database, settings, clock)
-            await failpoint("service.prepared")
             service = await stack.enter_async_context(cls.wired(settings, database, clock))
+            await service._prepare()
+            await failpoint("service.prepared")
             service._start()
             stack.push_async_callback(service._stop)
             yield service
@@ -148,6 +148,24 @@ class Service:
             "lastEventAt": None if last is None else iso(last),
         }
 
+    async def _prepare(self) -> None:
+        """Keep the merchant of the environment, and free what a dead process has left."""
+        settings, database, now = self.settings, self._common.database, self.clock()
+        async with database.transaction() as tx:
+            await secrets.check(tx, self.keyring.fingerprints(), now)
+            if settings.merchant_api_key is not None and settings.pos_token is not None:
+                await merchants.put(
+                    tx,
+                    Vault(self.keyring),
+                    name=settings.merchant_name,
+                    api_key=settings.merchant_api_key,
+                    token=settings.pos_token,
+                    wallet_id=settings.merchant_wallet_id,
+                    now=now,
+                )
+            if database.is_embedded:
+                await claims.drop_leases(tx, now)
+
     def _start(self) -> None:
         self._supervisor.start("watcher", self.watcher.run)
         self._supervisor.start("expiry", self._expiry.run)
@@ -167,26 +185,6 @@ class Service:
         await self._payout.drain(DRAIN_SECONDS)
         await self._supervisor.stop()
         log.info("stopped")
-
-
-async def _prepare(database: Database, settings: Settings, clock: Clock) -> None:
-    """Keep the merchant of the environment, and free what a dead process has left."""
-    keyring = settings.keyring()
-    vault = Vault(keyring)
-    async with database.transaction() as tx:
-        await secrets.check(tx, keyring.fingerprints(), clock())
-        if settings.merchant_api_key is not None and settings.pos_token is not None:
-            await merchants.put(
-                tx,
-                vault,
-                name=settings.merchant_name,
-                api_key=settings.merchant_api_key,
-                token=settings.pos_token,
-                wallet_id=settings.merchant_wallet_id,
-                now=clock(),
-            )
-        if database.is_embedded:
-            await claims.drop_leases(tx, clock())
 
 
 def _open_subscription(

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
-from tenacity import wait_random_exponential
 
-from forwarder.worker.backoff import seconds_before
+from forwarder.worker.backoff import Backoff
 from forwarder.worker.clock import monotonic
 
 log = structlog.get_logger(__name__)
 
-HEALTHY_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
 STUBBORN_SECONDS: Final = 1.0
 
 
@@ -25,7 +24,6 @@ class Supervisor:
     """
 
     def __init__(self) -> None:
-        self._backoff = wait_random_exponential(multiplier=0.5, max=30)
         self._tasks: list[asyncio.Task[None]] = []
         self.down: set[str] = set()
 
@@ -43,7 +41,7 @@ class Supervisor:
             _, running = await asyncio.wait(running, timeout=STUBBORN_SECONDS)
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        deaths = 0
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:
             begun = monotonic()
             try:
@@ -54,9 +52,8 @@ class Supervisor:
                 log.exception("a task was cut short and is started again", task=name)
             except Exception:
                 log.exception("a task has died and is started again", task=name)
-            deaths = 1 if monotonic() - begun > HEALTHY_SECONDS else deaths + 1
             self.down.add(name)
-            await asyncio.sleep(seconds_before(deaths, self._backoff))
+            await asyncio.sleep(backoff.pause_seconds(monotonic() - begun))
             self.down.discard(name)
 
 

@@ -12,12 +12,11 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
-from tenacity import wait_random_exponential
 
 from forwarder.blink.errors import BlinkError, Disconnected
 from forwarder.failpoints import failpoint
 from forwarder.store import invoices
-from forwarder.worker.backoff import seconds_before
+from forwarder.worker.backoff import Backoff
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import monotonic
@@ -32,7 +31,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 20.0
 # Without a subscription, or while asking fails, it is asked more often.
 BLIND_LOOK_SECONDS: Final = 5.0
-HEALTHY_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 15.0
 # What another process keeps in a shared database rings no bell here.
 POLL_SECONDS: Final = 1.0
 
@@ -72,7 +71,6 @@ class Watcher:
         self._notifier = common.notifier
         self._clock = common.clock
         self._bell = common.bells.watcher
-        self._backoff = wait_random_exponential(multiplier=0.5, max=15)
         self._expected = 0
         self._look_at = 0.0
         self._linger = 0.0
@@ -122,7 +120,7 @@ class Watcher:
 
     async def _until_not_needed(self) -> None:
         await self._become(State.CONNECTING)
-        failures = 0
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         self._look_at = max(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
         while await self._is_needed() and await self._turn.take():
             begun = monotonic()
@@ -135,9 +133,9 @@ class Watcher:
             except Disconnected as exc:
                 log.warning("the subscription failed", reason=str(exc))
                 self._look_at = min(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
-            failures = 1 if monotonic() - begun > HEALTHY_SECONDS else failures + 1
+            pause = backoff.pause_seconds(monotonic() - begun)
             await self._become(State.CONNECTING)
-            await self._wait_blind(seconds_before(failures, self._backoff))
+            await self._wait_blind(pause)
         await self._become(State.CLOSED)
 
     async def _hold(self) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from forwarder.model.keyring import Keyring
+from forwarder.model.merchant import Merchant
 from forwarder.model.units import PaymentHash
 from tests.model.samples import HASH
 
@@ -64,6 +65,16 @@ def test_the_sales_of_a_merchant_are_recognised_without_naming_it() -> None:
     assert first.rsplit("-", 1)[0] == second.rsplit("-", 1)[0]
     assert first.rsplit("-", 1)[0] != OLD.sale_name("bob", "a", 1).rsplit("-", 1)[0]
     assert "alice" not in first
+
+
+def test_the_merchant_of_a_sale_is_known_by_its_name_under_any_value_of_the_secret() -> None:
+    alice, bob = (Merchant(n, name, None, enabled=True) for n, name in enumerate(("alice", "bob")))
+    for made_with in (OLD, NEW):
+        name = made_with.sale_name("bob", "order", 1)
+        assert ROTATING.seller(name, [alice, bob]) is bob
+        assert ROTATING.seller(name, [alice]) is None
+    assert ROTATING.seller(OLD.forward_name(HASH, 0, 1), [alice, bob]) is None
+    assert ROTATING.seller(None, [alice, bob]) is None
 
 
 def test_names_tell_nothing_without_the_secret() -> None:

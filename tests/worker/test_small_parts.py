@@ -6,12 +6,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tenacity import wait_fixed, wait_random_exponential
+from tenacity import wait_exponential, wait_fixed, wait_random_exponential
 from tenacity.wait import wait_base
 
 from forwarder.model.message import Message
+from forwarder.worker import backoff
 from forwarder.worker import supervisor as supervisor_module
-from forwarder.worker.backoff import seconds_before
+from forwarder.worker.backoff import Backoff, seconds_before
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import monotonic, utc_now
 from forwarder.worker.notifier import Notifier
@@ -24,7 +25,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def soon(*_: object, **__: object) -> wait_base:
         return wait_fixed(0.05)
 
-    monkeypatch.setattr(supervisor_module, "wait_random_exponential", soon)
+    monkeypatch.setattr(backoff, "wait_random_exponential", soon)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -172,3 +173,12 @@ def test_waits_grow_and_stay_below_their_limit() -> None:
     for attempt in range(1, 2_000, 7):
         assert 0 <= seconds_before(attempt, strategy) <= 15
     assert max(seconds_before(1, strategy) for _ in range(50)) <= 0.5
+
+
+def test_pauses_grow_with_failures_in_a_row_and_begin_anew_after_a_healthy_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "wait_random_exponential", wait_exponential)  # its upper end
+    pauses = Backoff(longest_seconds=3)
+    lasted = (0, 1, 59, 60, 61, 0)
+    assert [pauses.pause_seconds(seconds) for seconds in lasted] == [0.5, 1, 2, 3, 0.5, 1]

@@ -9,7 +9,7 @@ import pytest
 
 from forwarder.model import handshakes as budget
 from forwarder.model.invoice import InvoiceState
-from forwarder.worker import subscription, watcher
+from forwarder.worker import backoff, subscription, watcher
 from forwarder.worker.watcher import State
 from tests.worker.conftest import READ, Shop, running, until
 
@@ -131,7 +131,7 @@ async def test_without_a_subscription_blink_is_asked_although_asking_can_fail(
 async def test_a_subscription_that_was_healthy_for_long_is_made_again_soon(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watcher, "HEALTHY_SECONDS", 0.0)
+    monkeypatch.setattr(backoff, "HEALTHY_SECONDS", 0.0)
     await shop.sell()
     async with running(shop.watcher.run):
         for opens in range(1, 4):
