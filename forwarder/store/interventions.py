@@ -15,12 +15,11 @@ from forwarder.failpoints import failpoint
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Entry
-from forwarder.store import journal, totals
+from forwarder.store import journal
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
 from forwarder.store.journal import Step
 from forwarder.store.tables import forwards
-from forwarder.store.totals import Total
 
 
 async def replay(tx: Transaction, forward: Forward, actor: Actor, now: datetime) -> bool:
@@ -38,10 +37,7 @@ async def resolve(
     """`held` -> `resolved`: final; false if it is no longer held."""
     values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
     step = Step(now, "resolved", actor, {"note": note, "reason": forward.held_reason})
-    if not await _intervene(tx, forward, values, step):
-        return False
-    await totals.add(tx, Total.RESOLVED, forward.amount)
-    return True
+    return await _intervene(tx, forward, values, step)
 
 
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
@@ -56,11 +52,9 @@ async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime)
         "due_at": None,
     }
     detail = {"transactionId": entry.id, "amountSat": -entry.amount}
-    step = Step(now, "forwarded", Actor.RECONCILIATION, detail)
-    if not await _intervene(tx, forward, values, step):
-        return False
-    await totals.add(tx, Total.FORWARDED, forward.amount)
-    return True
+    return await _intervene(
+        tx, forward, values, Step(now, "forwarded", Actor.RECONCILIATION, detail)
+    )
 
 
 async def _intervene(tx: Transaction, forward: Forward, values: Values, step: Step) -> bool:

@@ -20,7 +20,7 @@ MAX_BODY_BYTES: Final = 16 * 1024
 def make_app(service: Service) -> web.Application:
     """The application that serves `service`."""
     app = web.Application(
-        middlewares=[traffic.observe, errors.answer_errors, origins.answer_preflight],
+        middlewares=[traffic.log_request, errors.answer_errors, origins.answer_preflight],
         client_max_size=MAX_BODY_BYTES,
     )
     app[SERVICE] = service

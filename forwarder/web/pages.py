@@ -19,7 +19,6 @@ from forwarder.web.keys import SERVICE, SOCKETS
 from forwarder.web.requests import Identify
 from forwarder.web.sockets import Socket
 from forwarder.web.stories import Story
-from forwarder.worker.metrics import Timing
 
 if TYPE_CHECKING:
     from forwarder.worker.service import Service
@@ -86,7 +85,7 @@ class ConnectedPage:
         """Send a new message of an identified invoice, when its turn has come."""
         story = self._stories.get(message.invoice_id)
         if story is not None and story.tells(message):
-            await self._send(message, Timing.AT_ONCE)
+            await self._socket.send(message.body)
 
     async def tell_watch(self, state: str, now: datetime) -> None:
         """Send how the watch on Blink stands, if the page waits for it."""
@@ -135,17 +134,13 @@ class ConnectedPage:
             raise
         await self._say("identified", externalId=invoice.external_id)
         for message in story.replay(history):
-            await self._send(message, Timing.LATE)
+            await self._socket.send(message.body)
 
     def _story(self, invoice: Invoice) -> Story:
         if invoice.id not in self._stories and len(self._stories) >= MAX_INVOICES:
             message = f"one socket can follow {MAX_INVOICES} invoices; open another"
             raise ApiError(429, "too_many_invoices", message)
         return self._stories.setdefault(invoice.id, Story())
-
-    async def _send(self, message: Message, timing: Timing) -> None:
-        await self._socket.send(message.body)
-        self._service.metrics.told(message, timing, self._service.clock())
 
     async def _say(self, kind: str, **parts: str) -> None:
         await self._socket.send({"type": kind, **parts, "timestamp": iso(self._service.clock())})

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import BaseModel
 
-from forwarder.web import auth, desk, health, invoices, metrics, pages, qr, status
+from forwarder.web import auth, desk, health, invoices, pages, qr, status
 from forwarder.web.auth import Role
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -59,7 +59,6 @@ ROUTES: Final = (
     Route("POST", "/api/payments/{payment_hash}/replay", desk.replay, Role.OPERATOR),
     Route("POST", "/api/payments/{payment_hash}/resolve", desk.resolve, Role.OPERATOR),
     Route("POST", "/api/reconcile", desk.reconcile, Role.OPERATOR),
-    Route("GET", "/metrics", metrics.show, Role.OPERATOR),
     # Each invoice is opened by its own token, in a message.
     Route("GET", "/ws", pages.connect, Role.ANYONE, is_socket=True),
     Route("GET", "/health", health.health, Role.ANYONE),

@@ -10,7 +10,6 @@ from forwarder.store.database import Database
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import Clock
-from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
 
 
@@ -30,7 +29,7 @@ class Bells:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The database, Blink's accounts, keys, pages, time and counts; `owner` names this process."""
+    """The database, Blink's accounts, keys, pages and time; `owner` is this process's name."""
 
     database: Database
     accounts: Accounts
@@ -38,5 +37,4 @@ class Common:
     clock: Clock
     notifier: Notifier = field(default_factory=Notifier)
     bells: Bells = field(default_factory=Bells)
-    metrics: Metrics = field(default_factory=Metrics)
     owner: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -17,7 +17,6 @@ from forwarder.settings import Settings, SettingsError
 from forwarder.store import claims, figures, merchants, reconciliation, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
-from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -28,7 +27,6 @@ from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.intake import Intake
 from forwarder.worker.invoicing import Invoicing
-from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
 from forwarder.worker.payout import Payout
 from forwarder.worker.reconciler import Reconciler
@@ -52,11 +50,10 @@ class Service:
         self.keyring = common.keyring
         self.clock = common.clock
         self.notifier = common.notifier
-        self.metrics = common.metrics
         self._common = common
         intake = Intake(common)
         catch_up = CatchUp(common, intake)
-        open_subscription = partial(_open_subscription, settings, common, intake)
+        open_subscription = partial(_open_subscription, settings, intake, common.clock)
         linger_seconds = settings.subscription_linger_seconds
         self.watcher = Watcher(common, open_subscription, catch_up, linger_seconds)
         self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
@@ -67,7 +64,7 @@ class Service:
         forwarding = Forwarding(Invoicing(common, moves), Sending(common, moves), moves)
         self._payout = Payout(common, forwarding, moves)
         self._tail = Tail(common)
-        self._supervisor = Supervisor(common.metrics)
+        self._supervisor = Supervisor()
 
     @classmethod
     @asynccontextmanager
@@ -76,13 +73,11 @@ class Service:
 
         Raises `SettingsError`, `DatabaseError`, `TokenTaken`, and `ForeignSecret`.
         """
-        metrics = Metrics()
         async with AsyncExitStack() as stack:
-            opening = Database.open(settings.database_url, metrics.transacted)
-            database = await stack.enter_async_context(opening)
+            database = await stack.enter_async_context(Database.open(settings.database_url))
             if database.is_embedded:
                 stack.callback(database.only_process().release)
-            service = await stack.enter_async_context(cls.wired(settings, database, clock, metrics))
+            service = await stack.enter_async_context(cls.wired(settings, database, clock))
             await service._prepare()
             await failpoint("service.prepared")
             service._start()
@@ -92,11 +87,7 @@ class Service:
     @classmethod
     @asynccontextmanager
     async def wired(
-        cls,
-        settings: Settings,
-        database: Database,
-        clock: Clock = utc_now,
-        metrics: Metrics | None = None,
+        cls, settings: Settings, database: Database, clock: Clock = utc_now
     ) -> AsyncIterator[Service]:
         """The service at rest: for a command that does one thing beside a running one.
 
@@ -104,17 +95,16 @@ class Service:
         """
         if settings.blinkpos_api_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
-        keyring, metrics = settings.keyring(), metrics or Metrics()
+        keyring = settings.keyring()
         accounts = Accounts.open(
             settings.blink_api_url,
             settings.blinkpos_api_key,
             settings.blinkpos_btc_wallet_id,
             database,
             Vault(keyring),
-            metrics.called,
         )
         async with accounts as opened:
-            yield cls(settings, Common(database, opened, keyring, clock, metrics=metrics))
+            yield cls(settings, Common(database, opened, keyring, clock))
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
@@ -147,13 +137,6 @@ class Service:
                 "driftSats": 0 if last is None else last.drift_sats,
             },
         }
-
-    async def exposition(self, pages: int) -> bytes:
-        """Every metric as Prometheus reads it; `pages` is how many are connected."""
-        down = len(self._supervisor.down)
-        return await scrape.exposition(
-            self._common, scrape.Process(self.watcher.watch, pages, down)
-        )
 
     def _subscription_status(self) -> dict[str, object]:
         watch = self.watcher.watch
@@ -205,12 +188,12 @@ class Service:
 
 
 def _open_subscription(
-    settings: Settings, common: Common, intake: Intake, bell: Bell
+    settings: Settings, intake: Intake, clock: Clock, bell: Bell
 ) -> AbstractAsyncContextManager[Subscription]:
     if settings.blinkpos_api_key is None:
         raise AssertionError("the service was opened with a key")
     key = settings.blinkpos_api_key
-    return Subscription.open(common, settings.blink_ws_url, key, intake, bell)
+    return Subscription.open(settings.blink_ws_url, key, intake, bell, clock)
 
 
 def _age(moment: datetime | None, now: datetime) -> int:
