@@ -54,7 +54,6 @@ FORWARD = Forward(
     tries=0,
     due_at=NOW,
     held_reason=None,
-    created_at=NOW,
 )
 ENTRY = Entry(
     id="655cd1926445716f60b89418",
