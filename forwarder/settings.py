@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -26,10 +27,22 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import is_name
 from forwarder.model.units import WalletId
 
+Network = IPv4Network | IPv6Network
+
 
 def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
     """Several values in one variable, apart by commas or spaces."""
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+def _networks(text: str | tuple[Network, ...]) -> tuple[Network, ...]:
+    """Addresses and networks; an address is a network of one."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return tuple(ip_network(word) for word in _words(text))
+    except ValueError:
+        raise ValueError("must be addresses or networks, like 10.0.0.1 or 10.0.0.0/8") from None
 
 
 def _has_host(text: str) -> bool:
@@ -73,6 +86,7 @@ WsUrl = Annotated[str, AfterValidator(_address("ws", "wss"))]
 Wallet = Annotated[WalletId, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=512), AfterValidator(_sendable)]
 File = Annotated[Path, BeforeValidator(_file)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
@@ -106,6 +120,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 4000
     tls_cert_file: File | None = None
     tls_key_file: File | None = None
+    trusted_proxies: Networks = ()
     allowed_origins: Origins = ()
 
     invoice_expiry_seconds: Seconds = 900

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,8 @@ from pydantic import SecretStr, TypeAdapter
 from forwarder.blink import documents, replies
 from forwarder.blink.bounds import BoundedResponse
 from forwarder.blink.documents import Operation
-from forwarder.blink.errors import Refused, Unknown, translate, without
+from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
+from forwarder.blink.outcomes import Observer, outcome_of, unobserved
 from forwarder.blink.pace import Pace
 from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
 from forwarder.model.invoice import Issued
@@ -77,21 +78,26 @@ class Credentials:
 class BlinkClient:
     """The account behind one API key. Every method raises `NeverSent`, `Refused` or `Unknown`."""
 
-    def __init__(self, session: AsyncClientSession, api_key: SecretStr) -> None:
+    def __init__(
+        self, session: AsyncClientSession, api_key: SecretStr, observe: Observer = unobserved
+    ) -> None:
         self._session = session
         self._api_key = api_key
+        self._observe = observe
         self._creations = Pace(CREATIONS_A_MINUTE, seconds=60)
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, api_key: SecretStr) -> AsyncIterator[BlinkClient]:
-        """A client for as long as it is needed."""
+    async def connect(
+        cls, url: str, api_key: SecretStr, observe: Observer = unobserved
+    ) -> AsyncIterator[BlinkClient]:
+        """A client for as long as it is needed; `observe` hears of each call."""
         headers = {"X-API-KEY": api_key.get_secret_value()}
         bounds = {"response_class": BoundedResponse}
         transport = AIOHTTPTransport(url, headers=headers, client_session_args=bounds)
         # Each call has its own deadline; gql's would end a payment with no say in what it proves.
         async with Client(transport=transport, execute_timeout=None) as session:
-            yield cls(session, api_key)
+            yield cls(session, api_key, observe)
 
     async def create_invoice(
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
@@ -198,6 +204,21 @@ class BlinkClient:
                 return
 
     async def _call(self, call: Call[Shape], **variables: object) -> Shape:
+        """Ask, and let the observer know how that went."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        ended: object = None
+        try:
+            ended = answer = await self._ask(call, variables)
+        except BlinkError as exc:
+            ended = exc
+            raise
+        finally:
+            if ended is not None:  # None: our own side has given up waiting
+                self._observe(call.operation.name, outcome_of(ended), clock() - begun)
+        return answer
+
+    async def _ask(self, call: Call[Shape], variables: Mapping[str, object]) -> Shape:
         """Send, wait for the answer no longer than its deadline, and read it."""
         try:
             async with asyncio.timeout(call.seconds):

@@ -6,7 +6,7 @@ import copy
 from typing import Any, Final
 
 from gql import GraphQLRequest
-from graphql import print_ast
+from graphql import DocumentNode, NameNode, OperationDefinitionNode, print_ast
 
 
 class Operation(GraphQLRequest):
@@ -18,6 +18,7 @@ class Operation(GraphQLRequest):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._text = print_ast(self.document)
+        self.name = _name(self.document)
 
     def bind(self, **variables: object) -> Operation:
         """This operation with its variables."""
@@ -29,6 +30,14 @@ class Operation(GraphQLRequest):
     def payload(self) -> dict[str, Any]:
         """What gql puts on the wire."""
         return {"query": self._text, "variables": self.variable_values or {}}
+
+
+def _name(document: DocumentNode) -> str:
+    match document.definitions[0]:
+        case OperationDefinitionNode(name=NameNode(value=name)):
+            return name
+        case _:
+            raise AssertionError("a document begins with its operation, which has a name")
 
 
 _ENTRY = """
@@ -116,3 +125,19 @@ subscription MyUpdates {{
     }}
   }}
 }}""")
+
+OPERATIONS: Final = tuple(
+    call.name
+    for call in (
+        CREATE_INVOICE,
+        CANCEL_INVOICE,
+        PAY_INVOICE,
+        ENTRIES_OF_HASH,
+        ENTRIES,
+        INVOICE,
+        INVOICES,
+        WALLETS,
+        CREDENTIALS,
+    )
+)
+"""The names of everything that is asked over HTTP."""

@@ -56,7 +56,7 @@ class PayoutInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A forward as it is kept.
+    """A forward as it is kept; `created_at` is when its payment was.
 
     `asked_at` is set before the first call that could make its payout invoice leaves, `sent_at`
     before a call that could pay it from the wallet `sent_from` leaves; `lost_at` is when the last
@@ -83,3 +83,4 @@ class Forward:
     tries: int
     due_at: datetime | None
     held_reason: str | None
+    created_at: datetime

@@ -22,6 +22,11 @@ class Message:
     invoice_id: int
     body: Body
 
+    @property
+    def at(self) -> datetime:
+        """When what it tells was kept."""
+        return datetime.fromisoformat(str(self.body["timestamp"]))
+
 
 def paid(invoice: Invoice, received: Sats, now: datetime) -> Message:
     """The customer's payment has arrived."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from forwarder.web import errors, origins, replies, traffic
-from forwarder.web.keys import SERVICE, SOCKETS
+from forwarder.web import errors, origins, quotas, replies, traffic
+from forwarder.web.keys import QUOTAS, SERVICE, SOCKETS
+from forwarder.web.quotas import Quotas
 from forwarder.web.routes import ROUTES
 from forwarder.web.sockets import Sockets
 
@@ -20,11 +21,17 @@ MAX_BODY_BYTES: Final = 16 * 1024
 def make_app(service: Service) -> web.Application:
     """The application that serves `service`."""
     app = web.Application(
-        middlewares=[traffic.log_request, errors.answer_errors, origins.answer_preflight],
+        middlewares=[
+            traffic.observe,
+            errors.answer_errors,
+            quotas.count_calls,
+            origins.answer_preflight,
+        ],
         client_max_size=MAX_BODY_BYTES,
     )
     app[SERVICE] = service
     app[SOCKETS] = Sockets()
+    app[QUOTAS] = Quotas()
     app.add_routes([route.definition() for route in ROUTES])
     app.on_response_prepare.append(replies.harden)
     app.on_response_prepare.append(origins.share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -11,8 +13,9 @@ from aiohttp import web
 
 from forwarder.model.invoice import Invoice
 from forwarder.model.merchant import Merchant
-from forwarder.web.errors import unauthorized
-from forwarder.web.keys import SERVICE
+from forwarder.web import proxies, quotas
+from forwarder.web.errors import ApiError, WrongToken, unauthorized
+from forwarder.web.keys import QUOTAS, SERVICE
 from forwarder.web.requests import external_id_in_path
 from forwarder.web.tokens import PageTokens
 
@@ -44,17 +47,16 @@ _MERCHANT: Final = web.RequestKey("merchant", Merchant)
 _INVOICE: Final = web.RequestKey("invoice", Invoice)
 
 
-async def admit(request: web.Request, role: Role) -> None:
-    """Let the call through to its handler, with who makes it. Raises `ApiError`."""
+async def admit(request: web.Request, role: Role) -> str:
+    """Let the call through to its handler, or raise `ApiError`; returns for whom it counts."""
     match role:
         case Role.ANYONE | Role.PEOPLE | Role.SIGNED:
-            pass
-        case Role.POS:
-            request[_MERCHANT] = await _merchant_of(request)
-        case Role.POS_OR_PAGE:
-            await _admit_pos_or_page(request)
-        case Role.OPERATOR:
-            _require_operator(request)
+            return proxies.caller(request)
+        case Role.POS | Role.POS_OR_PAGE | Role.OPERATOR:
+            async with _counting_wrong_tokens(request):
+                caller = await _identify(request, role)
+            await request.app[QUOTAS].spend(quotas.CALLS_OF_TOKEN, caller)
+            return caller
         case _:
             assert_never(role)
 
@@ -69,9 +71,40 @@ def shown_invoice(request: web.Request) -> Invoice | None:
     return request.get(_INVOICE)
 
 
-async def page_invoice(service: Service, token: str, external_id: str) -> Invoice:
+async def page_invoice(request: web.Request, token: str, external_id: str) -> Invoice:
     """The invoice of that name, if the page token is for it. Raises `ApiError`."""
-    refused = unauthorized("the token is not one for this invoice, or no longer good")
+    async with _counting_wrong_tokens(request):
+        return await _invoice_of(request.app[SERVICE], token, external_id)
+
+
+@asynccontextmanager
+async def _counting_wrong_tokens(request: web.Request) -> AsyncIterator[None]:
+    """Look at no token from where too many wrong ones came. To show none is not to guess."""
+    kept, caller = request.app[QUOTAS], proxies.caller(request)
+    await kept.require_left(quotas.WRONG_TOKENS, caller)
+    try:
+        yield
+    except WrongToken:
+        await kept.spend(quotas.WRONG_TOKENS, caller)
+        raise
+
+
+async def _identify(request: web.Request, role: Role) -> str:
+    """Find out who calls, for the handler too."""
+    page_token = request.query.get("token")
+    if role is Role.OPERATOR:
+        _require_operator(request)
+        return "operator"
+    if role is Role.POS_OR_PAGE and page_token is not None and not _has_bearer(request):
+        name = external_id_in_path(request)
+        request[_INVOICE] = invoice = await _invoice_of(request.app[SERVICE], page_token, name)
+        return f"page of invoice {invoice.id}"
+    request[_MERCHANT] = merchant = await _merchant_of(request)
+    return f"merchant {merchant.id}"
+
+
+async def _invoice_of(service: Service, token: str, external_id: str) -> Invoice:
+    refused = WrongToken("the token is not one for this invoice, or no longer good")
     if _TOKEN.fullmatch(token) is None:
         raise refused
     invoice_id = PageTokens(service.keyring).invoice_id(token, service.clock())
@@ -85,24 +118,23 @@ async def _merchant_of(request: web.Request) -> Merchant:
     token = _bearer(request)
     found = None if token is None else await request.app[SERVICE].sales.merchant_of(token)
     if found is None:
-        raise unauthorized("this call needs the POS token of a merchant")
+        raise _refusal(request, "this call needs the POS token of a merchant")
     return found
-
-
-async def _admit_pos_or_page(request: web.Request) -> None:
-    token = request.query.get("token")
-    if token is None or "Authorization" in request.headers:
-        request[_MERCHANT] = await _merchant_of(request)
-        return
-    external_id = external_id_in_path(request)
-    request[_INVOICE] = await page_invoice(request.app[SERVICE], token, external_id)
 
 
 def _require_operator(request: web.Request) -> None:
     expected = request.app[SERVICE].settings.operator_token
     token = _bearer(request)
     if expected is None or token is None or not _same(token, expected.get_secret_value()):
-        raise unauthorized("this call needs the operator token")
+        raise _refusal(request, "this call needs the operator token")
+
+
+def _refusal(request: web.Request, message: str) -> ApiError:
+    return WrongToken(message) if _has_bearer(request) else unauthorized(message)
+
+
+def _has_bearer(request: web.Request) -> bool:
+    return "Authorization" in request.headers
 
 
 def _bearer(request: web.Request) -> str | None:

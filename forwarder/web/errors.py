@@ -73,6 +73,14 @@ def unauthorized(message: str) -> ApiError:
     return ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
 
 
+class WrongToken(ApiError):
+    """A token was shown that does not open this: perhaps a guess."""
+
+    def __init__(self, message: str) -> None:
+        refused = unauthorized(message)
+        super().__init__(refused.status, refused.code, message, refused.headers)
+
+
 def not_found() -> ApiError:
     """No such invoice; one of somebody else looks the same."""
     return ApiError(404, "not_found", "there is no invoice of this externalId")
@@ -103,16 +111,8 @@ def _translate(exc: Exception) -> ApiError:
             return exc
         case web.HTTPException(status=status) if status < 500:
             return _from_http(exc)
-        case OrderConflict():
-            message = "this externalId was used for an invoice with another body"
-            return ApiError(409, "external_id_conflict", message)
-        case AlreadyPaid():
-            return ApiError(409, "already_paid", "this invoice was paid")
-        case NoSuchPayment():
-            return ApiError(404, "not_found", "there is no payment of this hash")
-        case NothingHeld():
-            message = "nothing of this payment is held, so there is nothing to settle by hand"
-            return ApiError(409, "nothing_held", message)
+        case _ if type(exc) in _MEANINGS:
+            return _MEANINGS[type(exc)]
         case Refused(refusal=refusal):
             return _from_refusal(refusal)
         case BlinkError():
@@ -143,6 +143,18 @@ def _reason(exc: Exception) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
+_MEANINGS: Final[Mapping[type[Exception], ApiError]] = {
+    OrderConflict: ApiError(
+        409, "external_id_conflict", "this externalId was used for an invoice with another body"
+    ),
+    AlreadyPaid: ApiError(409, "already_paid", "this invoice was paid"),
+    NoSuchPayment: ApiError(404, "not_found", "there is no payment of this hash"),
+    NothingHeld: ApiError(
+        409,
+        "nothing_held",
+        "nothing of this payment is held, so there is nothing to settle by hand",
+    ),
+}
 _RETRY_AFTER: Final = {"Retry-After": str(_RETRY_SECONDS)}
 _BLINK_UNAVAILABLE: Final = ApiError(
     503,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from forwarder.web.sockets import Sockets
-
 if TYPE_CHECKING:
+    from forwarder.web.quotas import Quotas
+    from forwarder.web.sockets import Sockets
     from forwarder.worker.service import Service
 
 SERVICE: web.AppKey[Service] = web.AppKey("service")
-SOCKETS = web.AppKey("sockets", Sockets)
+QUOTAS: web.AppKey[Quotas] = web.AppKey("quotas")
+SOCKETS: web.AppKey[Sockets] = web.AppKey("sockets")

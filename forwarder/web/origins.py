@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+from forwarder.web import proxies
 from forwarder.web.errors import ApiError
 from forwarder.web.keys import SERVICE
 
@@ -23,7 +24,7 @@ def require_allowed(request: web.Request) -> None:
     Browsers put no same-origin policy on websockets, so the server has to.
     """
     origin = request.headers.get("Origin")
-    if origin is None or _is_listed(request) or _is_own(origin, request.headers.get("Host", "")):
+    if origin is None or _is_listed(request) or _is_own(origin, proxies.host(request)):
         return
     raise ApiError(403, "origin_not_allowed", "this website may not connect here")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -13,15 +13,13 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from forwarder.model.invoice import Invoice
 from forwarder.model.message import Message
 from forwarder.model.units import iso
-from forwarder.web import auth, errors, origins, requests, sockets
+from forwarder.web import auth, errors, origins, proxies, quotas, requests, sockets
 from forwarder.web.errors import ApiError
-from forwarder.web.keys import SERVICE, SOCKETS
+from forwarder.web.keys import QUOTAS, SERVICE, SOCKETS
 from forwarder.web.requests import Identify
 from forwarder.web.sockets import Socket
 from forwarder.web.stories import Story
-
-if TYPE_CHECKING:
-    from forwarder.worker.service import Service
+from forwarder.worker.metrics import Timing
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +30,15 @@ MAX_ERRORS_IN_A_ROW: Final = 100
 async def connect(request: web.Request) -> web.StreamResponse:
     """`GET /ws`."""
     origins.require_allowed(request)
+    with request.app[SOCKETS].room_for(proxies.caller(request)):
+        return await _serve(request)
+
+
+async def _serve(request: web.Request) -> web.StreamResponse:
     response = _accept(request)
     await response.prepare(request)
     socket = Socket(request, response)
-    with request.app[SOCKETS].holding(socket), _page(request.app[SERVICE], socket) as page:
+    with request.app[SOCKETS].holding(socket), _page(request, socket) as page:
         try:
             await page.listen(response)
         except Exception:
@@ -56,19 +59,20 @@ def _accept(request: web.Request) -> web.WebSocketResponse:
 
 
 @contextmanager
-def _page(service: Service, socket: Socket) -> Iterator[ConnectedPage]:
-    page = ConnectedPage(service, socket)
+def _page(request: web.Request, socket: Socket) -> Iterator[ConnectedPage]:
+    page = ConnectedPage(request, socket)
     try:
         yield page
     finally:
-        service.notifier.leave(page)
+        request.app[SERVICE].notifier.leave(page)
 
 
 class ConnectedPage:
     """One connected page, with the invoices that it has identified."""
 
-    def __init__(self, service: Service, socket: Socket) -> None:
-        self._service = service
+    def __init__(self, request: web.Request, socket: Socket) -> None:
+        self._request = request
+        self._service = request.app[SERVICE]
         self._socket = socket
         self._stories: dict[int, Story] = {}
 
@@ -77,6 +81,9 @@ class ConnectedPage:
         await self._say("connected", message="Connected to WebSocket server")
         errors_in_a_row = 0
         async for frame in response:
+            if not await self._may_say_more():
+                await self._socket.close(WSCloseCode.POLICY_VIOLATION, "too many messages")
+                break
             errors_in_a_row = 0 if await self._understood(frame) else errors_in_a_row + 1
             if errors_in_a_row == MAX_ERRORS_IN_A_ROW:
                 await self._socket.close(WSCloseCode.POLICY_VIOLATION, "too many errors")
@@ -85,12 +92,19 @@ class ConnectedPage:
         """Send a new message of an identified invoice, when its turn has come."""
         story = self._stories.get(message.invoice_id)
         if story is not None and story.tells(message):
-            await self._socket.send(message.body)
+            await self._send(message, Timing.AT_ONCE)
 
     async def tell_watch(self, state: str, now: datetime) -> None:
         """Send how the watch on Blink stands, if the page waits for it."""
         if any(story.is_waiting for story in self._stories.values()):
             await self._socket.send({"type": "subscription", "state": state, "timestamp": iso(now)})
+
+    async def _may_say_more(self) -> bool:
+        try:
+            await self._request.app[QUOTAS].spend(quotas.MESSAGES, self._socket.name)
+        except ApiError:
+            return False
+        return True
 
     async def _understood(self, frame: WSMessage) -> bool:
         try:
@@ -109,7 +123,7 @@ class ConnectedPage:
 
     async def _invoice(self, said: Identify) -> Invoice:
         if said.token is not None:
-            return await auth.page_invoice(self._service, said.token, said.external_id)
+            return await auth.page_invoice(self._request, said.token, said.external_id)
         if self._service.settings.ws_require_token:
             raise errors.unauthorized("token: is missing")
         found = await self._service.sales.named(said.external_id)
@@ -134,13 +148,17 @@ class ConnectedPage:
             raise
         await self._say("identified", externalId=invoice.external_id)
         for message in story.replay(history):
-            await self._socket.send(message.body)
+            await self._send(message, Timing.LATE)
 
     def _story(self, invoice: Invoice) -> Story:
         if invoice.id not in self._stories and len(self._stories) >= MAX_INVOICES:
             message = f"one socket can follow {MAX_INVOICES} invoices; open another"
             raise ApiError(429, "too_many_invoices", message)
         return self._stories.setdefault(invoice.id, Story())
+
+    async def _send(self, message: Message, timing: Timing) -> None:
+        await self._socket.send(message.body)
+        self._service.metrics.told(message, timing, self._service.clock())
 
     async def _say(self, kind: str, **parts: str) -> None:
         await self._socket.send({"type": kind, **parts, "timestamp": iso(self._service.clock())})

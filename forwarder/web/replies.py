@@ -10,16 +10,22 @@ from aiohttp import web
 
 from forwarder.model.invoice import Invoice
 from forwarder.model.units import iso
+from forwarder.web import proxies
 
 Body = Mapping[str, object]
 
-# Every answer is about money or a secret, so none is kept on the way; and aiohttp would tell its
-# own and Python's version.
-HEADERS: Final = {
+# aiohttp would tell its own and Python's version.
+_ALWAYS: Final = {"Server": "blink-pos-forwarder", "X-Content-Type-Options": "nosniff"}
+
+# For an answer that does not say better. It is about money or a secret, so it is not kept on the
+# way; and it is no page, so a browser that shows it all the same is to load nothing for it.
+_UNLESS_SAID: Final = {
     "Cache-Control": "no-store",
-    "Server": "blink-pos-forwarder",
-    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
 }
+
+_BY_TLS_ALONE: Final = f"max-age={365 * 86_400}"
 
 
 def answer(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -27,9 +33,18 @@ def answer(body: Body, status: int = 200, headers: Mapping[str, str] | None = No
     return web.json_response(body, status=status, headers=headers)
 
 
-async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on an answer that all of them carry."""
-    response.headers.update(HEADERS)
+    protect(response)
+    if proxies.is_secure(request):
+        response.headers["Strict-Transport-Security"] = _BY_TLS_ALONE
+
+
+def protect(response: web.StreamResponse) -> None:
+    """Put those headers on an answer that need not know the call."""
+    response.headers.update(_ALWAYS)
+    for name, value in _UNLESS_SAID.items():
+        response.headers.setdefault(name, value)
 
 
 def made(invoice: Invoice, token: str) -> Body:

@@ -11,10 +11,21 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiohttp import web
+from limits import RateLimitItem
 from pydantic import BaseModel
 
-from forwarder.web import auth, desk, health, invoices, pages, qr, status
+from forwarder.web import (
+    auth,
+    desk,
+    health,
+    invoices,
+    metrics,
+    pages,
+    qr,
+    status,
+)
 from forwarder.web.auth import Role
+from forwarder.web.keys import QUOTAS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = type[BaseModel]
@@ -28,6 +39,8 @@ class Route:
     path: str
     handler: Handler
     role: Role
+    quota: RateLimitItem | None = None
+    """What one caller may ask for of this alone, beside what it may of everything."""
     body: Model | None = None
     query: Model | None = None
     answer: Model | None = None
@@ -45,7 +58,9 @@ class Route:
         return web.RouteDef(self.method, self.path, self._guarded, more)
 
     async def _guarded(self, request: web.Request) -> web.StreamResponse:
-        await auth.admit(request, self.role)
+        caller = await auth.admit(request, self.role)
+        if self.quota is not None:
+            await request.app[QUOTAS].spend(self.quota, caller)
         return await self.handler(request)
 
 
@@ -59,6 +74,7 @@ ROUTES: Final = (
     Route("POST", "/api/payments/{payment_hash}/replay", desk.replay, Role.OPERATOR),
     Route("POST", "/api/payments/{payment_hash}/resolve", desk.resolve, Role.OPERATOR),
     Route("POST", "/api/reconcile", desk.reconcile, Role.OPERATOR),
+    Route("GET", "/metrics", metrics.show, Role.OPERATOR),
     # Each invoice is opened by its own token, in a message.
     Route("GET", "/ws", pages.connect, Role.ANYONE, is_socket=True),
     Route("GET", "/health", health.health, Role.ANYONE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,8 @@ from yarl import URL
 
 from forwarder.settings import Settings
 from forwarder.web.app import make_app
-from forwarder.web.connections import Connection
+from forwarder.web.connections import MAX_CONNECTIONS, MAX_OF_PEER, Connection
+from forwarder.web.crowd import Crowd
 
 if TYPE_CHECKING:
     from forwarder.worker.service import Service
@@ -43,7 +44,9 @@ class Server:
         try:
             if runner.server is None:
                 raise AssertionError("a runner that was set up has a server")
-            async with _listening(runner.server, host, port, tls) as bound_port:
+            trusted = service.settings.trusted_proxies
+            make = partial(Connection, runner.server, Crowd(MAX_CONNECTIONS, MAX_OF_PEER), trusted)
+            async with _listening(make, host, port, tls) as bound_port:
                 scheme = "http" if tls is None else "https"
                 yield cls(str(URL.build(scheme=scheme, host=host, port=bound_port)))
         finally:
@@ -52,13 +55,11 @@ class Server:
 
 @asynccontextmanager
 async def _listening(
-    manager: web.Server, host: str, port: int, tls: ssl.SSLContext | None
+    make: Callable[..., Connection], host: str, port: int, tls: ssl.SSLContext | None
 ) -> AsyncIterator[int]:
     """Take connections; aiohttp's own sites cannot be told what a connection is."""
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(
-        partial(Connection, manager, loop=loop), host, port, ssl=tls
-    )
+    listener = await loop.create_server(partial(make, loop=loop), host, port, ssl=tls)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,11 +12,16 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, web
 
+from forwarder.web.crowd import Crowd
+from forwarder.web.errors import ApiError
 from forwarder.web.replies import Body
 
 log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES: Final = 16 * 1024
+MAX_SOCKETS: Final = 10_000  # each takes some 30 KiB
+MAX_SOCKETS_OF_ADDRESS: Final = 4_000
+FULL_RETRY_SECONDS: Final = 30
 HEARTBEAT_SECONDS: Final = 30.0  # a pong has half of it to come back
 
 SEND_SECONDS: Final = 1.0
@@ -26,6 +32,7 @@ class Socket:
     """One websocket, seen from the side that sends. Its methods never raise."""
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
+        self.name = str(uuid.uuid4())
         self._request = request
         self._response = response
 
@@ -59,10 +66,28 @@ class Sockets:
 
     def __init__(self) -> None:
         self._open: set[Socket] = set()
+        self._crowd = Crowd(MAX_SOCKETS, MAX_SOCKETS_OF_ADDRESS)
         self.is_closing = False
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @contextmanager
+    def room_for(self, caller: str) -> Iterator[None]:
+        """Keep a place for a websocket of that caller. Raises `ApiError`."""
+        if not self._crowd.enter(caller):
+            raise self._refusal()
+        try:
+            yield
+        finally:
+            self._crowd.leave(caller)
+
+    def _refusal(self) -> ApiError:
+        retry = {"Retry-After": str(FULL_RETRY_SECONDS)}
+        if self._crowd.is_full:
+            return ApiError(503, "unavailable", "no more websockets can be taken now", retry)
+        message = f"one address can have {MAX_SOCKETS_OF_ADDRESS} websockets, and has them"
+        return ApiError(429, "rate_limited", message, retry)
 
     @contextmanager
     def holding(self, socket: Socket) -> Iterator[None]:

@@ -72,9 +72,7 @@ def _here(folder: Path) -> Files:
     """The stage of this process, for as long as it lives."""
     gc.disable()  # what is left over of the runs is collected between them
     folder.mkdir()
-    files = _LIVES_ON.enter_context(staged(folder))
-    gc.freeze()
-    return files
+    return _LIVES_ON.enter_context(staged(folder))
 
 
 _LIVES_ON: Final = ExitStack()

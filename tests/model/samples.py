@@ -54,6 +54,7 @@ FORWARD = Forward(
     tries=0,
     due_at=NOW,
     held_reason=None,
+    created_at=NOW,
 )
 ENTRY = Entry(
     id="655cd1926445716f60b89418",

@@ -18,6 +18,7 @@ from forwarder.model.message import Message
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store.orders import OrderConflict
 from forwarder.web.tokens import PageTokens
+from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
 from forwarder.worker.sales import AlreadyPaid
 
@@ -137,6 +138,7 @@ class FakeService:
     sales: FakeSales = field(default_factory=FakeSales)
     notifier: Notifier = field(default_factory=Notifier)
     keyring: Keyring = field(default_factory=lambda: Keyring((SecretStr("k" * 32),)))
+    metrics: Metrics = field(default_factory=Metrics)
     is_ready: bool = True
     now: datetime = NOW
     settings: SimpleNamespace = field(
@@ -145,6 +147,7 @@ class FakeService:
             invoice_expiry_seconds=900,
             ws_require_token=True,
             allowed_origins=(),
+            trusted_proxies=(),
         )
     )
 
@@ -156,6 +159,9 @@ class FakeService:
 
     async def status(self) -> dict[str, object]:
         return {"version": "1", "forwards": {"queued": 0}}
+
+    async def exposition(self, pages: int) -> bytes:
+        return f"forwarder_pages_connected {pages}.0\n".encode()
 
     def sale(self, external_id: str = "sale-1", merchant: Merchant = ALICE) -> Invoice:
         return self.sales.add(merchant, Order(external_id, Sats(21), "", 900))

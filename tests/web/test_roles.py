@@ -54,6 +54,7 @@ MAY_CALL = {
     "POST /api/payments/{payment_hash}/replay": OPERATOR,
     "POST /api/payments/{payment_hash}/resolve": OPERATOR,
     "POST /api/reconcile": OPERATOR,
+    "GET /metrics": OPERATOR,
     "GET /ws": EVERYONE,
     "GET /health": EVERYONE,
     "GET /livez": EVERYONE,

@@ -188,7 +188,7 @@ class Shop:
         self.catch_up = CatchUp(common, self.intake)
         self.handshakes = Handshakes(common)
         key = SecretStr(self.pos_key)
-        subscribe = partial(_subscribe, self.blink.ws_url, key, self.intake, self.clock)
+        subscribe = partial(_subscribe, common, self.blink.ws_url, key, self.intake)
         self.watcher = Watcher(common, subscribe, self.catch_up, 0)
         self.reconciler = Reconciler(common, self.intake, 300)
         self.expiry = Expiry(common, self.catch_up)
@@ -303,8 +303,8 @@ class Shop:
         assert found.forwarded_at is not None
 
 
-def _subscribe(url: str, key: SecretStr, intake: Intake, clock: Clock, bell: Bell) -> Any:  # noqa: ANN401
-    return Subscription.open(url, key, intake, bell, clock)
+def _subscribe(common: Common, url: str, key: SecretStr, intake: Intake, bell: Bell) -> Any:  # noqa: ANN401
+    return Subscription.open(common, url, key, intake, bell)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from forwarder.worker import supervisor as supervisor_module
 from forwarder.worker.backoff import Backoff, seconds_before
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import monotonic, utc_now
+from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
 from forwarder.worker.supervisor import Supervisor
 from tests.worker.conftest import START, Page, until
@@ -33,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_task_that_has_ended_is_started_again_and_that_is_said(
     dies: bool, logged: pytest.LogCaptureFixture
 ) -> None:
-    supervisor, runs = Supervisor(), 0
+    supervisor, runs = Supervisor(Metrics()), 0
     again = asyncio.Event()
 
     async def work() -> None:
@@ -56,7 +57,7 @@ async def test_a_task_that_has_ended_is_started_again_and_that_is_said(
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_task_that_a_stray_cancellation_has_ended_is_started_again() -> None:
-    supervisor, runs = Supervisor(), 0
+    supervisor, runs = Supervisor(Metrics()), 0
     again = asyncio.Event()
 
     async def work() -> None:
@@ -77,7 +78,7 @@ async def test_a_task_that_takes_its_cancellation_for_something_else_is_stopped_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(supervisor_module, "STUBBORN_SECONDS", 0.01)
-    supervisor, cancelled = Supervisor(), 0
+    supervisor, cancelled = Supervisor(Metrics()), 0
     begun = asyncio.Event()
 
     async def work() -> None:
@@ -99,7 +100,7 @@ async def test_a_task_that_takes_its_cancellation_for_something_else_is_stopped_
 
 @pytest.mark.usefixtures("impatient")
 async def test_the_death_of_one_task_leaves_the_others_alone() -> None:
-    supervisor = Supervisor()
+    supervisor = Supervisor(Metrics())
     ended: list[str] = []
 
     async def dies() -> None:

@@ -1,0 +1,102 @@
+"""Commands that serve until they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Annotated
+
+import structlog
+import typer
+
+from forwarder import logs
+from forwarder.cli.common import WRONG, explained
+from forwarder.settings import Settings
+from forwarder.web.server import Server, tls_context
+from forwarder.worker.service import Service
+
+log = structlog.get_logger(__name__)
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT, then let what is under way end."""
+    with explained():
+        settings = Settings.read()
+        logs.configure(settings.log_level, settings.log_format)
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = _stop_signal()
+    async with (
+        Service.open(settings) as service,
+        Server.serve(service, settings.host, settings.port, tls_context(settings)) as server,
+    ):
+        log.info("serving", url=server.url)
+        await stop.wait()
+        log.info("stopping")
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Exit after the sale: 0 if the money arrived.")
+    ] = False,
+) -> None:
+    """Make a sale on a local Blink, pay it, show each step, and serve until stopped."""
+    from forwarder import demo as story  # a till needs no local Blink, and no time to load one
+
+    with explained():
+        settings = Settings.read()
+        logs.configure("warning", settings.log_format)
+        arrived = asyncio.run(_until_stopped(story.run(settings, once=once)))
+    raise typer.Exit(0 if arrived else WRONG)
+
+
+async def _until_stopped(work: Coroutine[None, None, bool]) -> bool:
+    """Run something until its end or a signal's; to be stopped is not to fail."""
+    stop = _stop_signal()
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return True
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="The port to serve on.")] = 4010,
+    sats: Annotated[int, typer.Option(help="What BlinkPOS owns at the start.")] = 100_000,
+) -> None:
+    """Serve a local Blink, with a BlinkPOS account and one merchant, to try things against."""
+    with explained():
+        logs.configure("info", None)
+        asyncio.run(_serve_sandbox(port, sats))
+
+
+async def _serve_sandbox(port: int, sats: int) -> None:
+    from forwarder.sandbox import Sandbox
+
+    stop = _stop_signal()
+    async with Sandbox.serve(port=port) as blink:
+        pos, merchant = blink.open_account("blinkpos", sats=sats), blink.open_account("merchant")
+        typer.echo(f"BLINK_API_URL={blink.api_url}")
+        typer.echo(f"BLINK_WS_URL={blink.ws_url}")
+        typer.echo(f"BLINKPOS_API_KEY={blink.create_key(pos)}")
+        typer.echo(f"MERCHANT_API_KEY={blink.create_key(merchant)}")
+        typer.echo(f'# pay an invoice: POST {blink.control_url}/pay {{"paymentRequest": ...}}')
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def _stop_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set: stopping is not a cancellation."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

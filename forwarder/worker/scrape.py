@@ -1,0 +1,132 @@
+"""What Prometheus reads: the instruments of this process, and how everything stands right now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from forwarder import __version__
+from forwarder.model.handshakes import LIMIT, WINDOW
+from forwarder.store import figures, handshakes, reconciliation
+from forwarder.store.database import StoreError
+from forwarder.store.figures import Figures
+from forwarder.store.reconciliation import LastRun
+from forwarder.worker.common import Common
+from forwarder.worker.watcher import State, Watch
+
+_Key = TypeVar("_Key", bound=str)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the database says."""
+
+    figures: Figures
+    last_run: LastRun | None
+    handshakes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What this process knows without asking."""
+
+    watch: Watch
+    pages: int
+    tasks_down: int
+
+
+async def exposition(common: Common, process: Process) -> bytes:
+    """Every metric as text. Without the database, those that it keeps are left out."""
+    now = common.clock()
+    try:
+        kept = await _read(common, now)
+    except StoreError:
+        kept = None
+    standing = CollectorRegistry()
+    standing.register(_Standing(process, kept, now))
+    return generate_latest(common.metrics.registry) + generate_latest(standing)
+
+
+async def _read(common: Common, now: datetime) -> Kept:
+    async with common.database.reading() as tx:
+        return Kept(
+            await figures.read(tx),
+            await reconciliation.last_run(tx),
+            len(await handshakes.recent(tx, now - WINDOW, now)),
+        )
+
+
+class _Standing(Collector):
+    """Everything that goes up and down."""
+
+    def __init__(self, process: Process, kept: Kept | None, now: datetime) -> None:
+        self._process = process
+        self._kept = kept
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges."""
+        yield _labelled("build", "The version that runs.", "version", {__version__: 1})
+        yield _gauge("database_up", "Whether the database answers.", self._kept is not None)
+        yield from self._of_process()
+        if self._kept is not None:
+            yield from self._of_database(self._kept)
+
+    def _of_process(self) -> Iterator[GaugeMetricFamily]:
+        now = self._process
+        states = {state.value: int(state is now.watch.state) for state in State}
+        yield _labelled("subscription", "1 for the state of the watch on Blink.", "state", states)
+        yield _gauge("pages_connected", "Pages with an open websocket.", now.pages)
+        yield _gauge("tasks_down", "Tasks that have died and wait to begin again.", now.tasks_down)
+
+    def _of_database(self, kept: Kept) -> Iterator[GaugeMetricFamily]:
+        now = kept.figures
+        yield _labelled("invoices", "Invoices by state.", "state", now.invoices)
+        yield _labelled("forwards_by_state", "Forwards by state.", "state", now.forwards)
+        yield _gauge("outstanding_sats", "Received, and still on its way.", now.outstanding)
+        yield _gauge("held_sats", "Received, and held.", now.held)
+        yield _gauge(
+            "oldest_outstanding_seconds",
+            "How long the oldest payment has been on its way; 0 if there is none.",
+            _age(now.oldest_outstanding, self._now),
+        )
+        left = max(0, LIMIT - kept.handshakes)
+        yield _gauge("handshakes_left", "Websockets that may still be opened this minute.", left)
+        if kept.last_run is not None:
+            yield from _of_last_run(kept.last_run)
+
+
+def _of_last_run(run: LastRun) -> Iterator[GaugeMetricFamily]:
+    yield _gauge(
+        "reconciliation_drift_sats",
+        "By how much Blink's ledger and ours differed at the last reading.",
+        run.drift_sats,
+    )
+    yield _gauge(
+        "reconciliation_last_run_timestamp_seconds",
+        "When Blink's ledger was last read to its end.",
+        run.at.timestamp(),
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"forwarder_{name}", text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: Mapping[_Key, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"forwarder_{name}", text, labels=[label])
+    for value, amount in values.items():
+        family.add_metric([str(value)], amount)
+    return family
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
