@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     blink_ws_url: WsUrl = "wss://ws.blink.sv/graphql"
     blinkpos_api_key: Secret | None = None
     blinkpos_btc_wallet_id: Wallet | None = None
+    blinkpos_read_api_key: Secret | None = None
 
     merchant_name: str = "merchant"
     merchant_api_key: Secret | None = None

@@ -7,8 +7,9 @@ later fails at once when another has written in between, whatever the busy timeo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +24,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 Transaction = AsyncConnection
 """What the modules of this room work in: one transaction, ended by whoever opened it."""
 
+Access = Literal["read", "write"]
+Ending = Literal["committed", "undone"]
+Observer = Callable[[Access, Ending, float], None]
+"""Hears of each transaction: what it was for, how it ended, and after how many seconds."""
+
 StoreError = SQLAlchemyError
 """What fails when the database does: locked, full, gone."""
 
 _PACKAGE = Path(__file__).parents[1]
 _BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
+
+def _unobserved(_access: Access, _ending: Ending, _seconds: float) -> None:
+    """Nobody counts."""
 
 
 class DatabaseError(Exception):
@@ -42,7 +52,8 @@ class DatabaseUrlError(DatabaseError):
 class Database:
     """An open database. Close it, or its threads outlive the event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, observe: Observer = _unobserved) -> None:
+        self._observe = observe
         self._url = _checked(url)
         self.is_embedded = self._url.get_backend_name() == "sqlite"
         if self.is_embedded:
@@ -53,9 +64,9 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator[Database]:
+    async def open(cls, url: str, observe: Observer = _unobserved) -> AsyncIterator[Database]:
         """A database, brought up to date, until the end of the block. Raises `DatabaseError`."""
-        database = cls(url)
+        database = cls(url, observe)
         try:
             await database.upgrade()
             yield database
@@ -70,14 +81,26 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction that may write: committed at the end, undone by an exception."""
-        async with self._writer.begin() as connection:
-            yield connection
+        with self._observed("write"):
+            async with self._writer.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads, and waits for no writer."""
-        async with self._reader.begin() as connection:
-            yield connection
+        with self._observed("read"):
+            async with self._reader.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _observed(self, access: Access) -> Iterator[None]:
+        begun = time.monotonic()
+        ending: Ending = "undone"
+        try:
+            yield
+            ending = "committed"
+        finally:
+            self._observe(access, ending, time.monotonic() - begun)
 
     async def upgrade(self) -> None:
         """Bring the tables up to date. Raises `DatabaseError` if the database cannot be opened."""

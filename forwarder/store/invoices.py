@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from sqlalchemy import func, select, update
 
@@ -106,13 +105,11 @@ async def first_issued(tx: Transaction) -> datetime | None:
 
 async def pending(tx: Transaction) -> Pending:
     """What is being waited for; the index holds pending ones alone, so history costs nothing."""
-    count, oldest, next_expiry = (await tx.execute(_WAITED_FOR)).one()
+    query = select(
+        func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
+    ).where(_PENDING)
+    count, oldest, next_expiry = (await tx.execute(query)).one()
     return Pending(count, oldest, next_expiry)
-
-
-_WAITED_FOR: Final = select(
-    func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
-).where(_PENDING)
 
 
 async def due(tx: Transaction, now: datetime) -> list[Invoice]:

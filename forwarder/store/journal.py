@@ -28,8 +28,8 @@ class Step:
     detail: Detail
 
 
-async def write(tx: Transaction, payment_hash: PaymentHash, step: Step) -> None:
-    """Add a step to a payment's story."""
+async def write(tx: Transaction, payment_hash: PaymentHash | None, step: Step) -> None:
+    """Add a step to a payment's story, or a line that belongs to no payment."""
     await tx.execute(
         insert(journal).values(
             at=step.at,
@@ -39,6 +39,12 @@ async def write(tx: Transaction, payment_hash: PaymentHash, step: Step) -> None:
             detail=step.detail,
         )
     )
+
+
+async def beside_payments(tx: Transaction) -> list[Step]:
+    """Every line that belongs to no payment, oldest first."""
+    query = select(journal).where(journal.c.payment_hash.is_(None)).order_by(journal.c.id)
+    return rows.read_all(Step, await tx.execute(query))
 
 
 async def story(tx: Transaction, payment_hash: PaymentHash) -> list[Step]:

@@ -190,7 +190,7 @@ journal = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("payment_hash", Hash, nullable=False),
+    Column("payment_hash", Hash),  # none for what belongs to no payment
     Column("step", String(40), nullable=False),
     Column("actor", member_of(Actor, 40), nullable=False),
     Column("detail", Json, nullable=False),

@@ -18,6 +18,7 @@ from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.refusal import Refusal
 from forwarder.store.orders import OrderConflict
 from forwarder.web.replies import Body, answer
+from forwarder.worker.credentials import CredentialsDisabled
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.sales import AlreadyPaid
 
@@ -153,6 +154,9 @@ _MEANINGS: Final[Mapping[type[Exception], ApiError]] = {
         409,
         "nothing_held",
         "nothing of this payment is held, so there is nothing to settle by hand",
+    ),
+    CredentialsDisabled: ApiError(
+        404, "credentials_disabled", "there is no key here that may be handed out"
     ),
 }
 _RETRY_AFTER: Final = {"Retry-After": str(_RETRY_SECONDS)}

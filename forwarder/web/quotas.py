@@ -6,6 +6,7 @@
 | an address | looks at how the process is, beside these | 12 000 |
 | an address | wrong tokens; after them no token is looked at | 1 000 |
 | a merchant, the operator, or a page | calls | 6 000 |
+| a merchant | the key for POS pages | 20 |
 | a websocket | messages | 600 |
 
 A festival of a hundred tills behind one address and one token, each asking once a second, stays
@@ -34,6 +35,7 @@ CALLS: Final = RateLimitItemPerMinute(12_000, namespace="calls of an address")
 PROBES: Final = RateLimitItemPerMinute(12_000, namespace="probes of an address")
 WRONG_TOKENS: Final = RateLimitItemPerMinute(1_000, namespace="wrong tokens of an address")
 CALLS_OF_TOKEN: Final = RateLimitItemPerMinute(6_000, namespace="calls of a token")
+HANDOUTS: Final = RateLimitItemPerMinute(20, namespace="hand-outs to a merchant")
 MESSAGES: Final = RateLimitItemPerMinute(600, namespace="messages of a websocket")
 
 # Whoever watches over the process must not be shut out by whoever floods it from the same address.

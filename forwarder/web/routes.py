@@ -16,12 +16,14 @@ from pydantic import BaseModel
 
 from forwarder.web import (
     auth,
+    credentials,
     desk,
     health,
     invoices,
     metrics,
     pages,
     qr,
+    quotas,
     status,
 )
 from forwarder.web.auth import Role
@@ -70,6 +72,13 @@ ROUTES: Final = (
     Route("GET", "/api/invoice/{external_id}", invoices.show, Role.POS),
     Route("DELETE", "/api/invoice/{external_id}", invoices.cancel, Role.POS),
     Route("GET", "/api/invoice/{external_id}/qr.svg", qr.show, Role.POS_OR_PAGE),
+    Route(
+        "GET",
+        "/api/blink/blinkpos-credentials",
+        credentials.show,
+        Role.POS,
+        quota=quotas.HANDOUTS,
+    ),
     Route("GET", "/api/status", status.show, Role.OPERATOR),
     Route("POST", "/api/payments/{payment_hash}/replay", desk.replay, Role.OPERATOR),
     Route("POST", "/api/payments/{payment_hash}/resolve", desk.resolve, Role.OPERATOR),

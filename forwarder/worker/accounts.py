@@ -12,6 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from forwarder.blink.client import BlinkClient
+from forwarder.blink.outcomes import Observer, unobserved
 from forwarder.model.merchant import Merchant
 from forwarder.model.units import WalletId
 from forwarder.store import merchants
@@ -47,6 +48,7 @@ class Accounts:
         database: Database,
         vault: Vault,
         stack: AsyncExitStack,
+        observe: Observer,
     ) -> None:
         self._url = url
         self._pos = pos
@@ -54,6 +56,7 @@ class Accounts:
         self._database = database
         self._vault = vault
         self._stack = stack
+        self._observe = observe
         self._clients: dict[str, BlinkClient] = {}
         self._connecting = asyncio.Lock()
 
@@ -66,11 +69,12 @@ class Accounts:
         pos_wallet: WalletId | None,
         database: Database,
         vault: Vault,
+        observe: Observer = unobserved,
     ) -> AsyncIterator[Accounts]:
-        """The accounts, for as long as they are needed."""
+        """The accounts, for as long as they are needed; `observe` hears of each call."""
         async with AsyncExitStack() as stack:
-            pos = await stack.enter_async_context(BlinkClient.connect(url, pos_key))
-            yield cls(url, pos, pos_wallet, database, vault, stack)
+            pos = await stack.enter_async_context(BlinkClient.connect(url, pos_key, observe))
+            yield cls(url, pos, pos_wallet, database, vault, stack, observe)
 
     @property
     def is_known(self) -> bool:
@@ -116,7 +120,7 @@ class Accounts:
         key = api_key.get_secret_value()
         async with self._connecting:
             if key not in self._clients:
-                connecting = BlinkClient.connect(self._url, api_key)
+                connecting = BlinkClient.connect(self._url, api_key, self._observe)
                 self._clients[key] = await self._stack.enter_async_context(connecting)
         return self._clients[key]
 

@@ -24,6 +24,7 @@ from forwarder.store import forwards, interventions, merchants, payments, reconc
 from forwarder.worker.accounts import Account
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
+from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
 from forwarder.worker.rebuilding import Rebuilding
 
@@ -51,6 +52,7 @@ class Audit:
         self._intake = intake
         self._notifier = common.notifier
         self._clock = common.clock
+        self._metrics = common.metrics
         self._pages = pages
         self._rebuilding = Rebuilding(common, pos, intake)
         self._merchants: Sequence[Merchant] = ()
@@ -197,6 +199,7 @@ class Audit:
             told = await complete(tx, forward, self._clock())
         await failpoint("audit.settled")
         self.report.settled.append(forward.payment_hash)
+        self._metrics.ended(forward, End.FOUND_PAID, self._clock())
         log.warning("a payout was found paid", payment_hash=forward.payment_hash)
         await self._notifier.deliver(told)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +28,7 @@ class CatchUp:
         self._accounts = common.accounts
         self._database = common.database
         self._intake = intake
+        self._metrics = common.metrics
         self._seen: datetime | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -38,7 +41,17 @@ class CatchUp:
             async with self._database.reading() as tx:
                 pending = await invoices.pending(tx)
             if pending.oldest is not None:
-                self._seen = await self._read_back_to(self._edge(pending.oldest)) or self._seen
+                with self._counted():
+                    self._seen = await self._read_back_to(self._edge(pending.oldest)) or self._seen
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        outcome = "failed"
+        try:
+            yield
+            outcome = "done"
+        finally:
+            self._metrics.catch_ups.labels(outcome).inc()
 
     def _edge(self, oldest: datetime) -> datetime:
         """From the last look on: what has ended unpaid since may have been paid all the same."""

@@ -10,6 +10,7 @@ from forwarder.store.database import Database
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.clock import Clock
+from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
 
 
@@ -29,7 +30,7 @@ class Bells:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The database, Blink's accounts, keys, pages and time; `owner` is this process's name."""
+    """The database, Blink's accounts, keys, pages, time and counts; `owner` names this process."""
 
     database: Database
     accounts: Accounts
@@ -37,4 +38,5 @@ class Common:
     clock: Clock
     notifier: Notifier = field(default_factory=Notifier)
     bells: Bells = field(default_factory=Bells)
+    metrics: Metrics = field(default_factory=Metrics)
     owner: str = field(default_factory=lambda: str(uuid.uuid4()))

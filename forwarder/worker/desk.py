@@ -12,6 +12,7 @@ from forwarder.model.forward import OPEN, Forward, ForwardState
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, interventions, payments
 from forwarder.worker.common import Common
+from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class Desk:
         self._notifier = common.notifier
         self._payout_bell = common.bells.payout
         self._clock = common.clock
+        self._metrics = common.metrics
 
     async def replay(
         self, payment_hash: PaymentHash, actor: Actor, *, dry_run: bool = False
@@ -70,6 +72,8 @@ class Desk:
             if not done:
                 raise NothingHeld
             told = await complete(tx, done[-1], now)
+        for forward in done:
+            self._metrics.ended(forward, End.RESOLVED, now)
         log.info("settled by hand", payment_hash=payment_hash, actor=actor)
         await self._notifier.deliver(told)
         return done

@@ -17,6 +17,7 @@ from forwarder.settings import Settings
 from forwarder.store import merchants
 from forwarder.store.database import Database, DatabaseError
 from forwarder.store.vault import Vault, VaultError
+from forwarder.worker import credentials
 from forwarder.worker.clock import Clock
 
 POS_SCOPES: Final = frozenset({"READ", "RECEIVE", "WRITE"})
@@ -42,6 +43,8 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     except DatabaseError as exc:
         yield Finding("database", False, str(exc))
     yield await _blinkpos(settings)
+    if settings.blinkpos_api_key is not None and settings.blinkpos_read_api_key is not None:
+        yield await _read_key(settings, settings.blinkpos_api_key)
     yield await _clock(settings, clock)
 
 
@@ -63,6 +66,17 @@ async def _blinkpos(settings: Settings) -> Finding:
         return Finding(subject, False, "BLINKPOS_BTC_WALLET_ID is no BTC wallet of this account")
     detail = f"{', '.join(found.scopes)} on {found.network}; {wallets[chosen].balance} sat"
     return Finding(subject, True, detail)
+
+
+async def _read_key(settings: Settings, pos_key: SecretStr) -> Finding:
+    subject = "key for POS pages"
+    try:
+        async with BlinkClient.connect(settings.blink_api_url, pos_key) as client:
+            pos_wallet = settings.blinkpos_btc_wallet_id or await client.btc_wallet()
+        reason = await credentials.examine(settings, pos_wallet)
+    except BlinkError as exc:
+        return Finding(subject, False, f"Blink did not say what it can do: {exc}")
+    return Finding(subject, reason is None, reason or "can read BlinkPOS, and nothing else")
 
 
 async def _merchants(settings: Settings, database: Database) -> AsyncIterator[Finding]:

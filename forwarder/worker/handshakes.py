@@ -14,6 +14,7 @@ class Handshakes:
     def __init__(self, common: Common) -> None:
         self._database = common.database
         self._clock = common.clock
+        self._metrics = common.metrics
 
     async def take(self) -> float:
         """Take one and return 0, or return the seconds until one can be taken."""
@@ -23,6 +24,8 @@ class Handshakes:
             wait = budget.wait_seconds(await handshakes.recent(tx, now - WINDOW, now), now)
             if wait == 0:
                 await handshakes.add(tx, now, WINDOW)
+        if wait == 0:
+            self._metrics.handshakes.inc()
         return wait
 
     async def linger_seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -24,6 +25,15 @@ Names = Mapping[tuple[PaymentHash, int], str]
 NO_NAMES: Final[Names] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A receipt that is kept now, the invoice that it belongs to, and what its page is told."""
+
+    receipt: Receipt
+    invoice: Invoice | None
+    message: Message | None
+
+
 class Intake:
     """Keeps receipts: each one once, in one transaction with everything that follows from it."""
 
@@ -33,6 +43,7 @@ class Intake:
         self._notifier = common.notifier
         self._clock = common.clock
         self._bells = common.bells
+        self._metrics = common.metrics
 
     async def take(
         self, receipts: Sequence[Receipt], source: Source, names: Names = NO_NAMES
@@ -42,17 +53,17 @@ class Intake:
         `names` are the names that payouts of these payments already have at Blink.
         """
         fresh = await self._unknown(receipts)
+        self._metrics.duplicates.labels(source).inc(len(receipts) - len(fresh))
         if not fresh:
             return
         async with self._database.transaction() as tx:
             # In one order, or two processes could wait for each other.
             in_order = sorted(fresh, key=lambda receipt: receipt.payment_hash)
-            told = [await self._record(tx, receipt, source, names) for receipt in in_order]
-        for receipt in fresh:
-            log.info(
-                "a payment was received", payment_hash=receipt.payment_hash, sats=receipt.amount
-            )
-        await self.announce(message for message in told if message is not None)
+            kept = [await self._record(tx, receipt, source, names) for receipt in in_order]
+        new = [one for one in kept if one is not None]
+        for one in new:
+            self._note(one, source)
+        await self.announce(one.message for one in new if one.message is not None)
 
     async def match(
         self, tx: Transaction, invoice: Invoice, names: Names = NO_NAMES
@@ -84,7 +95,8 @@ class Intake:
 
     async def _record(
         self, tx: Transaction, receipt: Receipt, source: Source, names: Names
-    ) -> Message | None:
+    ) -> Kept | None:
+        """Keep one receipt; None if it is known, or not a payment."""
         await locks.hold(tx, receipt.payment_hash)
         if await forwards.is_payout(tx, receipt.payment_hash):
             log.warning("a refund of a payout was seen", payment_hash=receipt.payment_hash)
@@ -95,8 +107,18 @@ class Intake:
             return None
         payment = await payments.find(tx, receipt.payment_hash)
         if invoice is None or payment is None:
-            return None
-        return await self._settle(tx, invoice, payment, names)
+            return Kept(receipt, None, None)
+        return Kept(receipt, invoice, await self._settle(tx, invoice, payment, names))
+
+    def _note(self, kept: Kept, source: Source) -> None:
+        self._metrics.received_payment(kept.receipt, source)
+        log.info(
+            "a payment was received",
+            payment_hash=kept.receipt.payment_hash,
+            external_id=None if kept.invoice is None else kept.invoice.external_id,
+            sats=kept.receipt.amount,
+            source=source,
+        )
 
     async def _settle(
         self, tx: Transaction, invoice: Invoice, payment: Payment, names: Names

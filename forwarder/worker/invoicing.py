@@ -31,6 +31,7 @@ class Invoicing:
         self._accounts = common.accounts
         self._moves = moves
         self._clock = common.clock
+        self._metrics = common.metrics
 
     async def make(self, forward: Forward) -> Next:
         """Ask the destination's account for an invoice."""
@@ -109,7 +110,9 @@ class Invoicing:
         sent: list[Entry] = []
         async for page in pos.client.entries_since(pos.wallet_id, since, whole=True):
             sent += [entry for entry in page if (entry.external_id or "").startswith(stem)]
-        return proof_of(sent)
+        proof = proof_of(sent)
+        self._metrics.proved(proof)
+        return proof
 
     async def _made_by_name(self, forward: Forward, since: datetime) -> Issued | None:
         """The invoice in the merchant's list, which only a key with the scope READ may see."""

@@ -14,12 +14,13 @@ from forwarder.model.invoice import Invoice
 from forwarder.model.lease import Lease
 from forwarder.model.message import Message
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
-from forwarder.model.refusal import Refusal
+from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, invoices, locks, moves, payments
 from forwarder.store.database import Transaction
 from forwarder.worker.backoff import seconds_before
 from forwarder.worker.common import Common
+from forwarder.worker.metrics import End
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Moves:
         self._backoff = wait_random_exponential(FIRST_WAIT_SECONDS, max=retry_max_seconds)
         self._longest_wait = timedelta(seconds=retry_max_seconds) + CALL_MAY_BE_UNDERWAY
         self._owner = common.owner
+        self._metrics = common.metrics
 
     def lease(self) -> Lease:
         """A lease of this process, from now on."""
@@ -80,6 +82,7 @@ class Moves:
         """`sending` -> `invoiced`: the same payout invoice, after a wait."""
         async with self._database.transaction() as tx:
             await moves.mark_unpaid(tx, forward, None, self._next_try(forward), self.lease())
+        self._metrics.retries.labels(forward.state).inc()
         return None
 
     async def condemn(self, forward: Forward, refusal: Refusal) -> Next:
@@ -106,6 +109,7 @@ class Moves:
         resume_at = self._next_try(forward) if resumes else None
         async with self._database.transaction() as tx:
             await moves.hold(tx, forward, reason, resume_at, self.lease())
+        self._metrics.held.labels(Remedy.WAIT if resumes else Remedy.HOLD).inc()
         log.error("a forward is held", reason=reason, resumes=resumes)
         return None
 
@@ -114,6 +118,7 @@ class Moves:
         due_at = until or self._next_try(forward)
         async with self._database.transaction() as tx:
             await moves.postpone(tx, forward, reason, due_at, self.lease())
+        self._metrics.retries.labels(forward.state).inc()
         log.warning("a forward waits", state=forward.state.value, reason=reason)
         return None
 
@@ -122,6 +127,7 @@ class Moves:
         async with self._database.transaction() as tx:
             await moves.finish(tx, forward, transaction_id, self.lease())
             told = await complete(tx, forward, self._clock())
+        self._metrics.ended(forward, End.FORWARDED, self._clock())
         log.info("a payment was forwarded", transaction_id=transaction_id, sats=forward.amount)
         await failpoint("moves.forwarded")
         await self._notifier.deliver(told)

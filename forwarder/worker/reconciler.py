@@ -44,6 +44,7 @@ class Reconciler:
         self._keyring = common.keyring
         self._intake = intake
         self._clock = common.clock
+        self._metrics = common.metrics
         self._interval_seconds = interval_seconds
         self._one_at_a_time = asyncio.Lock()
         self._bell = common.bells.reconciler
@@ -74,19 +75,24 @@ class Reconciler:
         Costs one query for each 100 entries. Raises `BlinkError`; what was mended before stays so.
         """
         async with self._one_at_a_time:
-            pages = await self._read(since)
-            pos = await self._accounts.pos()
-            audit = Audit(self._common, pages, pos, self._intake, dry_run=dry_run)
-            report = await audit.run()
-            await failpoint("reconciler.audited")
-            if not dry_run:
-                await self._keep(pages, report)
-                await failpoint("reconciler.moved")
+            with self._metrics.reconciliation():
+                report = await self._audit(since, dry_run)
+        self._metrics.reconciled(report)
         return report
 
     async def recover(self) -> Report:
         """Audit all that Blink has ever booked: what a lost database is rebuilt from."""
         return await self.reconcile(BEGINNING)
+
+    async def _audit(self, since: datetime | None, dry_run: bool) -> Report:
+        pages = await self._read(since)
+        pos = await self._accounts.pos()
+        report = await Audit(self._common, pages, pos, self._intake, dry_run=dry_run).run()
+        await failpoint("reconciler.audited")
+        if not dry_run:
+            await self._keep(pages, report)
+            await failpoint("reconciler.moved")
+        return report
 
     async def _read(self, since: datetime | None) -> list[Sequence[Entry]]:
         since = since or await self._since()

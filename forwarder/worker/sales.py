@@ -43,6 +43,7 @@ class Sales:
         self._notifier = common.notifier
         self._clock = common.clock
         self._bells = common.bells
+        self._metrics = common.metrics
 
     async def merchant_of(self, token: str) -> Merchant | None:
         """The enabled merchant that this POS token belongs to."""
@@ -88,6 +89,7 @@ class Sales:
                 raise AssertionError("an order has one invoice, ours or another's")
             paid = await self._intake.match(tx, invoice) if kept else None
         await failpoint("sales.kept")
+        self._metrics.invoices_made.inc()
         log.info("an invoice was made", payment_hash=invoice.payment_hash, sats=invoice.amount)
         self._bells.expiry.ring()
         if paid is not None:

@@ -40,6 +40,7 @@ class Sending:
         self._accounts = common.accounts
         self._moves = moves
         self._clock = common.clock
+        self._metrics = common.metrics
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
         self._lane = asyncio.Lock()
         self._closed = False
@@ -96,9 +97,11 @@ class Sending:
         try:
             proof = await self._ask(forward)
         except BlinkError as exc:
+            self._metrics.proofs.labels("unanswered").inc()
             return await self._moves.postpone(forward, str(exc))
         except OtherWallet as exc:
             return await self._moves.hold(forward, str(exc))
+        self._metrics.proved(proof)
         return await self._conclude(forward, proof, refusal)
 
     def _may_renew(self, forward: Forward) -> bool:

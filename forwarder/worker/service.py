@@ -17,16 +17,19 @@ from forwarder.settings import Settings, SettingsError
 from forwarder.store import claims, figures, merchants, reconciliation, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
+from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.common import Common
+from forwarder.worker.credentials import Credentials
 from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.intake import Intake
 from forwarder.worker.invoicing import Invoicing
+from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
 from forwarder.worker.payout import Payout
 from forwarder.worker.reconciler import Reconciler
@@ -50,21 +53,23 @@ class Service:
         self.keyring = common.keyring
         self.clock = common.clock
         self.notifier = common.notifier
+        self.metrics = common.metrics
         self._common = common
         intake = Intake(common)
         catch_up = CatchUp(common, intake)
-        open_subscription = partial(_open_subscription, settings, intake, common.clock)
+        open_subscription = partial(_open_subscription, settings, common, intake)
         linger_seconds = settings.subscription_linger_seconds
         self.watcher = Watcher(common, open_subscription, catch_up, linger_seconds)
         self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
         self.sales = Sales(common, intake, self.watcher)
         self.desk = Desk(common)
+        self.credentials = Credentials(common, settings)
         self._expiry = Expiry(common, catch_up)
         moves = Moves(common, settings.retry_max_seconds)
         forwarding = Forwarding(Invoicing(common, moves), Sending(common, moves), moves)
         self._payout = Payout(common, forwarding, moves)
         self._tail = Tail(common)
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(common.metrics)
 
     @classmethod
     @asynccontextmanager
@@ -73,11 +78,13 @@ class Service:
 
         Raises `SettingsError`, `DatabaseError`, `TokenTaken`, and `ForeignSecret`.
         """
+        metrics = Metrics()
         async with AsyncExitStack() as stack:
-            database = await stack.enter_async_context(Database.open(settings.database_url))
+            opening = Database.open(settings.database_url, metrics.transacted)
+            database = await stack.enter_async_context(opening)
             if database.is_embedded:
                 stack.callback(database.only_process().release)
-            service = await stack.enter_async_context(cls.wired(settings, database, clock))
+            service = await stack.enter_async_context(cls.wired(settings, database, clock, metrics))
             await service._prepare()
             await failpoint("service.prepared")
             service._start()
@@ -87,7 +94,11 @@ class Service:
     @classmethod
     @asynccontextmanager
     async def wired(
-        cls, settings: Settings, database: Database, clock: Clock = utc_now
+        cls,
+        settings: Settings,
+        database: Database,
+        clock: Clock = utc_now,
+        metrics: Metrics | None = None,
     ) -> AsyncIterator[Service]:
         """The service at rest: for a command that does one thing beside a running one.
 
@@ -95,16 +106,17 @@ class Service:
         """
         if settings.blinkpos_api_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
-        keyring = settings.keyring()
+        keyring, metrics = settings.keyring(), metrics or Metrics()
         accounts = Accounts.open(
             settings.blink_api_url,
             settings.blinkpos_api_key,
             settings.blinkpos_btc_wallet_id,
             database,
             Vault(keyring),
+            metrics.called,
         )
         async with accounts as opened:
-            yield cls(settings, Common(database, opened, keyring, clock))
+            yield cls(settings, Common(database, opened, keyring, clock, metrics=metrics))
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
@@ -136,7 +148,23 @@ class Service:
                 "lastRunAt": None if last is None else iso(last.at),
                 "driftSats": 0 if last is None else last.drift_sats,
             },
+            "credentials": self._credentials_status(),
         }
+
+    def _credentials_status(self) -> dict[str, object]:
+        standing = self.credentials.standing
+        return {
+            "enabled": standing.enabled,
+            "reason": standing.reason,
+            "checkedAt": None if standing.checked_at is None else iso(standing.checked_at),
+        }
+
+    async def exposition(self, pages: int) -> bytes:
+        """Every metric as Prometheus reads it; `pages` is how many are connected."""
+        down = len(self._supervisor.down)
+        return await scrape.exposition(
+            self._common, scrape.Process(self.watcher.watch, pages, down)
+        )
 
     def _subscription_status(self) -> dict[str, object]:
         watch = self.watcher.watch
@@ -173,6 +201,8 @@ class Service:
         self._supervisor.start("payout", self._pay_once_caught_up)
         self._supervisor.start("tail", self._tail.run)
         self._supervisor.start("accounts", self._common.accounts.learn)
+        if self.settings.blinkpos_read_api_key is not None:
+            self._supervisor.start("credentials", self.credentials.run)
 
     async def _pay_once_caught_up(self) -> None:
         """A database may be older than Blink's ledger: nothing is paid before that was read."""
@@ -188,12 +218,12 @@ class Service:
 
 
 def _open_subscription(
-    settings: Settings, intake: Intake, clock: Clock, bell: Bell
+    settings: Settings, common: Common, intake: Intake, bell: Bell
 ) -> AbstractAsyncContextManager[Subscription]:
     if settings.blinkpos_api_key is None:
         raise AssertionError("the service was opened with a key")
     key = settings.blinkpos_api_key
-    return Subscription.open(settings.blink_ws_url, key, intake, bell, clock)
+    return Subscription.open(common, settings.blink_ws_url, key, intake, bell)
 
 
 def _age(moment: datetime | None, now: datetime) -> int:

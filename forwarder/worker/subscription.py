@@ -15,7 +15,7 @@ from forwarder.blink.updates import Gap, Settled, SignOfLife, Update, Updates
 from forwarder.failpoints import failpoint
 from forwarder.model.payment import Source
 from forwarder.worker.bell import Bell
-from forwarder.worker.clock import Clock
+from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,12 @@ FIRST_EVENT_SECONDS: Final = 3.0
 class Subscription:
     """Listens beside whoever holds it; `bell` rings when something was missed, and at its end."""
 
-    def __init__(self, updates: Updates, intake: Intake, bell: Bell, clock: Clock) -> None:
+    def __init__(self, common: Common, updates: Updates, intake: Intake, bell: Bell) -> None:
         self._updates = updates
         self._intake = intake
         self._bell = bell
-        self._clock = clock
+        self._clock = common.clock
+        self._events = common.metrics.events
         self._heard = asyncio.Event()
         self._taking = asyncio.Lock()
         self._missed = True  # what came before it was live
@@ -44,11 +45,11 @@ class Subscription:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, api_key: SecretStr, intake: Intake, bell: Bell, clock: Clock
+        cls, common: Common, url: str, api_key: SecretStr, intake: Intake, bell: Bell
     ) -> AsyncIterator[Subscription]:
         """Subscribe, and wait until that is live, as far as one can know. Raises `Disconnected`."""
         async with Updates.connect(url, api_key) as updates:
-            subscription = cls(updates, intake, bell, clock)
+            subscription = cls(common, updates, intake, bell)
             try:
                 await subscription._until_heard()
                 yield subscription
@@ -88,16 +89,18 @@ class Subscription:
     async def _take(self, update: Update) -> None:
         match update:
             case Settled(entry):
+                self._events.labels("payment").inc()
                 receipt = entry.receipt()
                 if receipt is not None:
                     await failpoint("subscription.heard")
                     await self._intake.take([receipt], Source.SUBSCRIPTION)
             case Gap(reason):
+                self._events.labels("gap").inc()
                 log.warning("an event was not understood", reason=reason)
                 self._missed = True
                 self._bell.ring()
             case SignOfLife():
-                pass
+                self._events.labels("sign_of_life").inc()
 
     def _end(self) -> None:
         self._heard.set()

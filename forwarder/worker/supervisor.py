@@ -10,6 +10,7 @@ import structlog
 
 from forwarder.worker.backoff import Backoff
 from forwarder.worker.clock import monotonic
+from forwarder.worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +24,14 @@ class Supervisor:
     A till must go on while the disk is full or the database is restarted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._deaths = metrics.deaths
         self._tasks: list[asyncio.Task[None]] = []
         self.down: set[str] = set()
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a task for as long as the supervisor lives."""
+        self._deaths.labels(name).inc(0)  # shown from the beginning
         self._tasks.append(asyncio.create_task(self._keep_running(name, run), name=name))
 
     async def stop(self) -> None:
@@ -52,6 +55,7 @@ class Supervisor:
                 log.exception("a task was cut short and is started again", task=name)
             except Exception:
                 log.exception("a task has died and is started again", task=name)
+            self._deaths.labels(name).inc()
             self.down.add(name)
             await asyncio.sleep(backoff.pause_seconds(monotonic() - begun))
             self.down.discard(name)

@@ -70,6 +70,7 @@ class Watcher:
         self._turn = Turn(common)
         self._notifier = common.notifier
         self._clock = common.clock
+        self._metrics = common.metrics
         self._bell = common.bells.watcher
         self._expected = 0
         self._look_at = 0.0
@@ -131,6 +132,7 @@ class Watcher:
                     await failpoint("watcher.closed")
                 break
             except Disconnected as exc:
+                self._metrics.disconnections.inc()
                 log.warning("the subscription failed", reason=str(exc))
                 self._look_at = min(self._look_at, monotonic() + BLIND_LOOK_SECONDS)
             pause = backoff.pause_seconds(monotonic() - begun)
@@ -201,6 +203,7 @@ class Watcher:
         if state is self._watch.state:
             return
         opens = self._watch.opens + (state is State.OPEN)
+        self._metrics.opens.inc(state is State.OPEN)
         self._watch = replace(self._watch, state=state, since=self._clock(), opens=opens)
         log.info("the subscription has changed", state=state.value)
         await self._notifier.tell_watch(state, self._watch.since)

@@ -50,6 +50,7 @@ MAY_CALL = {
     "GET /api/invoice/{external_id}": POS,
     "DELETE /api/invoice/{external_id}": POS,
     "GET /api/invoice/{external_id}/qr.svg": POS | {"the page"},
+    "GET /api/blink/blinkpos-credentials": POS,
     "GET /api/status": OPERATOR,
     "POST /api/payments/{payment_hash}/replay": OPERATOR,
     "POST /api/payments/{payment_hash}/resolve": OPERATOR,

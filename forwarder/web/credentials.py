@@ -1,0 +1,25 @@
+"""What a POS page needs to watch BlinkPOS by itself."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from forwarder.web import auth, proxies
+from forwarder.web.keys import SERVICE
+from forwarder.web.replies import answer
+
+
+async def show(request: web.Request) -> web.Response:
+    """`GET /api/blink/blinkpos-credentials`."""
+    credentials = request.app[SERVICE].credentials
+    given = await credentials.give(auth.merchant(request), proxies.address(request))
+    return answer(
+        {
+            "success": True,
+            "apiUrl": given.api_url,
+            "wsUrl": given.ws_url,
+            "apiKey": given.api_key.get_secret_value(),
+            "walletId": given.wallet_id,
+            "scopes": given.scopes,
+        }
+    )
