@@ -11,11 +11,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import xor
 
 from forwarder.model.units import PaymentHash
 
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+# What the five bits that are shifted out leave behind, for each of their values.
+_REMAINDERS = [
+    reduce(xor, (part for bit, part in enumerate(_GENERATOR) if top >> bit & 1), 0)
+    for top in range(32)
+]
 _PREFIX = re.compile(r"ln(?P<network>bcrt|bc|tbs|tb|sb)(?:(?P<amount>[1-9]\d*)(?P<unit>[munp]?))?")
 _TENTH_MSATS = {"": 10**12, "m": 10**9, "u": 10**6, "n": 10**3, "p": 1}
 
@@ -81,10 +88,7 @@ def _checksum(prefix: str, words: Sequence[int]) -> int:
     expanded = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
     check = 1
     for word in (*expanded, *words):
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ word
-        for bit, generator in enumerate(_GENERATOR):
-            check ^= generator if top >> bit & 1 else 0
+        check = (check & 0x1FFFFFF) << 5 ^ word ^ _REMAINDERS[check >> 25]
     return check
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from forwarder.model.forward import Forward
 from forwarder.model.lease import Lease
@@ -67,16 +68,17 @@ async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) 
     await tx.execute(update(table).where(leased).values(owner=None, due_at=now))
 
 
-async def is_any_due(tx: Transaction, lease: Lease) -> bool:
-    """Whether there is something to claim."""
-    found = select(exists().where(_is_due(lease)))
-    return bool((await tx.execute(found)).scalar_one())
+async def next_due(tx: Transaction, lease: Lease) -> datetime | None:
+    """When the next forward may be claimed: a time that has come, a later one, or never."""
+    first, last = (await tx.execute(_EXTREMES)).one()
+    return lease.now if last is not None and last > lease.horizon else first
 
 
-async def next_due(tx: Transaction) -> datetime | None:
-    """When the next forward may be claimed."""
-    moment: datetime | None = (await tx.execute(select(func.min(table.c.due_at)))).scalar_one()
-    return moment
+# Two queries in one: each finds its end of the index.
+_EXTREMES: Final = select(
+    select(func.min(table.c.due_at)).scalar_subquery(),
+    select(func.max(table.c.due_at)).scalar_subquery(),
+)
 
 
 def _is_due(lease: Lease) -> ColumnElement[bool]:

@@ -60,7 +60,9 @@ class Database:
             self._writer = _sqlite_engine(self._url, begin="IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(self._url, begin="DEFERRED", pool_size=4)
         else:
-            self._writer = self._reader = create_async_engine(self._url, pool_size=10)
+            self._writer = create_async_engine(self._url, pool_size=10)
+            # As on SQLite, all that one transaction reads is of one moment.
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @classmethod
     @asynccontextmanager

@@ -9,8 +9,11 @@ from sqlalchemy import func, select
 
 from forwarder.model.forward import OPEN, ForwardState
 from forwarder.model.invoice import InvoiceState
+from forwarder.store import totals
 from forwarder.store.database import Transaction
-from forwarder.store.tables import forwards, invoices, payments
+from forwarder.store.invoices import pending
+from forwarder.store.tables import UNSETTLED, forwards
+from forwarder.store.totals import Total, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +39,32 @@ async def ping(tx: Transaction) -> None:
 
 
 async def read(tx: Transaction) -> Figures:
-    """The figures of this moment."""
-    by_invoice = select(invoices.c.state, func.count()).group_by(invoices.c.state)
-    made = {state: count for state, count in await tx.execute(by_invoice)}
-    by_forward = select(forwards.c.state, func.count(), func.sum(forwards.c.amount))
-    rows = {row[0]: row for row in await tx.execute(by_forward.group_by(forwards.c.state))}
-    count = {state: rows[state][1] if state in rows else 0 for state in ForwardState}
-    sats = {state: int(rows[state][2]) if state in rows else 0 for state in ForwardState}
-    matched = payments.c.invoice_id.is_not(None)
-    received = select(func.coalesce(func.sum(payments.c.received), 0)).where(matched)
-    oldest = select(func.min(forwards.c.created_at)).where(forwards.c.state.in_(OPEN))
+    """The figures of this moment. What they cost does not grow with history."""
+    ended = await totals.read(tx)
+    open_ones = await _unsettled(tx)
+    waiting = {InvoiceState.PENDING: (await pending(tx)).count}
     return Figures(
-        invoices={state: made.get(state, 0) for state in InvoiceState},
-        forwards=count,
-        received=int((await tx.execute(received)).scalar_one()),
-        forwarded=sats[ForwardState.FORWARDED] + sats[ForwardState.RESOLVED],
-        held=sats[ForwardState.HELD],
-        outstanding=sum(sats[state] for state in OPEN),
-        oldest_outstanding=(await tx.execute(oldest)).scalar_one(),
+        invoices={state: waiting.get(state, ended.counts[state]) for state in InvoiceState},
+        forwards={state: open_ones.counts[state] + ended.counts[state] for state in ForwardState},
+        received=ended.sats[Total.RECEIVED],
+        forwarded=ended.sats[Total.FORWARDED] + ended.sats[Total.RESOLVED],
+        held=open_ones.sats[ForwardState.HELD],
+        outstanding=sum(open_ones.sats[state] for state in OPEN),
+        oldest_outstanding=await _oldest(tx),
     )
+
+
+async def _unsettled(tx: Transaction) -> Totals:
+    columns = (
+        forwards.c.state.label("total"),
+        func.count().label("number"),
+        func.sum(forwards.c.amount).label("sats"),
+    )
+    query = select(*columns).where(UNSETTLED).group_by(forwards.c.state)
+    return Totals(await tx.execute(query))
+
+
+async def _oldest(tx: Transaction) -> datetime | None:
+    oldest = select(func.min(forwards.c.created_at)).where(UNSETTLED, forwards.c.state.in_(OPEN))
+    moment: datetime | None = (await tx.execute(oldest)).scalar_one()
+    return moment

@@ -17,7 +17,7 @@ from forwarder.store import journal, rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
-from forwarder.store.tables import forwards
+from forwarder.store.tables import UNSETTLED, forwards
 
 
 async def add(
@@ -44,7 +44,7 @@ async def add(
 
 async def all_held(tx: Transaction) -> list[Forward]:
     """Everything that is held, oldest first."""
-    query = select(forwards).where(forwards.c.state == ForwardState.HELD)
+    query = select(forwards).where(UNSETTLED, forwards.c.state == ForwardState.HELD)
     return [read(row) for row in await tx.execute(query.order_by(forwards.c.id))]
 
 

@@ -15,11 +15,12 @@ from forwarder.failpoints import failpoint
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Entry
-from forwarder.store import journal
+from forwarder.store import journal, totals
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
 from forwarder.store.journal import Step
 from forwarder.store.tables import forwards
+from forwarder.store.totals import Total
 
 
 async def replay(tx: Transaction, forward: Forward, actor: Actor, now: datetime) -> bool:
@@ -37,7 +38,10 @@ async def resolve(
     """`held` -> `resolved`: final; false if it is no longer held."""
     values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
     step = Step(now, "resolved", actor, {"note": note, "reason": forward.held_reason})
-    return await _intervene(tx, forward, values, step)
+    if not await _intervene(tx, forward, values, step):
+        return False
+    await totals.add(tx, Total.RESOLVED, forward.amount)
+    return True
 
 
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
@@ -52,9 +56,11 @@ async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime)
         "due_at": None,
     }
     detail = {"transactionId": entry.id, "amountSat": -entry.amount}
-    return await _intervene(
-        tx, forward, values, Step(now, "forwarded", Actor.RECONCILIATION, detail)
-    )
+    step = Step(now, "forwarded", Actor.RECONCILIATION, detail)
+    if not await _intervene(tx, forward, values, step):
+        return False
+    await totals.add(tx, Total.FORWARDED, forward.amount)
+    return True
 
 
 async def _intervene(tx: Transaction, forward: Forward, values: Values, step: Step) -> bool:

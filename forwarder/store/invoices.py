@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import func, select, update
 
@@ -12,11 +13,12 @@ from forwarder.model.actor import Actor
 from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Issued, Order
 from forwarder.model.message import Message
 from forwarder.model.units import PaymentHash, Sats
-from forwarder.store import journal, messages, rows
+from forwarder.store import journal, messages, rows, totals
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
 from forwarder.store.tables import invoices
+from forwarder.store.totals import Total
 
 _PENDING = invoices.c.state == InvoiceState.PENDING
 
@@ -105,11 +107,13 @@ async def first_issued(tx: Transaction) -> datetime | None:
 
 async def pending(tx: Transaction) -> Pending:
     """What is being waited for; the index holds pending ones alone, so history costs nothing."""
-    query = select(
-        func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
-    ).where(_PENDING)
-    count, oldest, next_expiry = (await tx.execute(query)).one()
+    count, oldest, next_expiry = (await tx.execute(_WAITED_FOR)).one()
     return Pending(count, oldest, next_expiry)
+
+
+_WAITED_FOR: Final = select(
+    func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
+).where(_PENDING)
 
 
 async def due(tx: Transaction, now: datetime) -> list[Invoice]:
@@ -156,11 +160,13 @@ async def complete(tx: Transaction, invoice: Invoice, received: Sats, now: datet
 
 
 async def _move(tx: Transaction, invoice: Invoice, to: InvoiceState, **values: datetime) -> bool:
-    """Compare and set: false if somebody else has moved the invoice to where this is no move."""
-    allowed = [state for state in InvoiceState if to in MOVES[state]]
-    statement = (
-        update(invoices)
-        .where(invoices.c.id == invoice.id, invoices.c.state.in_(allowed))
-        .values(state=to, **values)
-    )
-    return (await tx.execute(statement)).rowcount == 1
+    """Lock, look and set: false if somebody else has moved the invoice to where this is no move."""
+    mine = invoices.c.id == invoice.id
+    state = (await tx.execute(select(invoices.c.state).where(mine).with_for_update())).scalar_one()
+    if to not in MOVES[state]:
+        return False
+    await tx.execute(update(invoices).where(mine).values(state=to, **values))
+    if state is not InvoiceState.PENDING:
+        await totals.add(tx, Total(state), -invoice.amount, number=-1)
+    await totals.add(tx, Total(to), invoice.amount)
+    return True

@@ -15,13 +15,14 @@ from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutI
 from forwarder.model.lease import Lease
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
-from forwarder.store import forwards, journal, locks
+from forwarder.store import forwards, journal, locks, totals
 from forwarder.store.columns import UtcDateTime
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import forwards as table
 from forwarder.store.tables import payments
+from forwarder.store.totals import Total
 
 
 class LostClaim(Exception):
@@ -67,6 +68,7 @@ async def finish(tx: Transaction, forward: Forward, transaction_id: str, lease: 
     """Record Blink's SEND: final."""
     values = {"transaction_id": transaction_id, "due_at": None, "held_reason": None}
     detail = {"transactionId": transaction_id, "amountSat": forward.amount}
+    await totals.add(tx, Total.FORWARDED, forward.amount)
     return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import select, update
 from forwarder.model.actor import Actor
 from forwarder.model.payment import Payment, Receipt, Source
 from forwarder.model.units import PaymentHash
-from forwarder.store import journal, rows
+from forwarder.store import journal, rows, totals
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
 from forwarder.store.tables import payments
+from forwarder.store.totals import Total
 
 
 async def add(
@@ -33,6 +34,8 @@ async def add(
         return False
     name = "payment received" if invoice_id is not None else "payment received, unmatched"
     detail = {"amountSat": receipt.amount, "transactionId": receipt.transaction_id}
+    if invoice_id is not None:
+        await totals.add(tx, Total.RECEIVED, receipt.amount)
     await journal.write(tx, receipt.payment_hash, Step(now, name, Actor(source), detail))
     return True
 
@@ -46,6 +49,7 @@ async def match(tx: Transaction, payment: Payment, invoice_id: int, now: datetim
     )
     if (await tx.execute(statement)).rowcount != 1:
         return False
+    await totals.add(tx, Total.RECEIVED, payment.received)
     await journal.write(tx, payment.payment_hash, Step(now, "payment matched", Actor.INTAKE, {}))
     return True
 

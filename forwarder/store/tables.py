@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -148,6 +149,25 @@ Index(
     forwards.c.due_at,
     sqlite_where=forwards.c.due_at.is_not(None),
     postgresql_where=forwards.c.due_at.is_not(None),
+)
+
+UNSETTLED: Final = text("state NOT IN ('forwarded', 'resolved')")
+"""The forwards that are not at their end. In these words both databases know the index by it."""
+
+Index(
+    "ix_forwards_unsettled",
+    forwards.c.state,
+    sqlite_where=UNSETTLED,
+    postgresql_where=UNSETTLED,
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("total", String(16), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("sats", BigInteger, nullable=False),
 )
 
 refunds = Table(

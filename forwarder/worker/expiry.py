@@ -37,22 +37,21 @@ class Expiry:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await self._bells.expiry.wait(await self._rest_seconds())
-            await self._end_due()
+            if (rest := await self._rest_seconds()) > 0:
+                await self._bells.expiry.wait(rest)
+            else:
+                await self._end_due()
 
     async def _rest_seconds(self) -> float:
         async with self._database.reading() as tx:
             next_expiry = (await invoices.pending(tx)).next_expiry
         if next_expiry is None:
             return LONGEST_REST_SECONDS
-        seconds = (next_expiry - self._clock()).total_seconds()
-        return min(max(seconds, 0), LONGEST_REST_SECONDS)
+        return min((next_expiry - self._clock()).total_seconds(), LONGEST_REST_SECONDS)
 
     async def _end_due(self) -> None:
         async with self._database.reading() as tx:
             due = await invoices.due(tx, self._clock())
-        if not due:
-            return
         await self._last_look(due)
         await failpoint("expiry.looked")
         now = self._clock()

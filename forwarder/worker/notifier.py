@@ -27,15 +27,23 @@ class Notifier:
 
     def __init__(self) -> None:
         self._pages: defaultdict[int, set[Page]] = defaultdict(set)
+        self._is_joined = asyncio.Event()
 
     @property
     def is_idle(self) -> bool:
         """Whether no page waits for anything."""
         return not self._pages
 
+    async def joined(self) -> None:
+        """Wait until there is a page."""
+        while self.is_idle:
+            self._is_joined.clear()
+            await self._is_joined.wait()
+
     def join(self, invoice_id: int, page: Page) -> None:
         """From now on the page is told what happens to this invoice."""
         self._pages[invoice_id].add(page)
+        self._is_joined.set()
 
     def leave(self, page: Page) -> None:
         """Forget a page, for all its invoices."""

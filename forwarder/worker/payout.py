@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
+from math import inf
 from typing import Final
 
 import structlog
@@ -49,8 +50,7 @@ class Payout:
             while True:
                 # A database that fails for a while must not cancel the payments under way.
                 try:
-                    await self._take_due(group)
-                    rest = await self._rest_seconds()
+                    rest = await self._take_due(group)
                 except StoreError as exc:
                     log.error("the database failed", reason=type(exc).__name__)
                     rest = DATABASE_PAUSE_SECONDS
@@ -66,10 +66,13 @@ class Payout:
         async with self._database.transaction() as tx:
             await claims.drop_leases(tx, lease.now, lease.owner)
 
-    async def _take_due(self, group: asyncio.TaskGroup) -> None:
+    async def _take_due(self, group: asyncio.TaskGroup) -> float | None:
+        """Begin what is due; says how long to wait for a ring then, if it is not to be for ever."""
         free = AT_ONCE - len(self._working)
-        if self._draining or free <= 0 or not await self._is_any_due():
-            return
+        if self._draining or free <= 0:
+            return None
+        if (seconds := await self._seconds_until_due()) > 0:
+            return min(seconds, LONGEST_REST_SECONDS)
         await failpoint("payout.due")
         async with self._database.transaction() as tx:
             claimed = await claims.claim(tx, self._moves.lease(), free, list(self._working))
@@ -77,6 +80,13 @@ class Payout:
         for forward in claimed:
             task = group.create_task(self._work(forward), name=f"forward {forward.id}")
             self._working[forward.id] = task
+        return SHORTEST_REST_SECONDS
+
+    async def _seconds_until_due(self) -> float:
+        lease = self._moves.lease()
+        async with self._database.reading() as tx:
+            due_at = await claims.next_due(tx, lease)
+        return inf if due_at is None else (due_at - lease.now).total_seconds()
 
     async def _work(self, forward: Forward) -> None:
         """Take one forward as far as it goes now."""
@@ -110,21 +120,3 @@ class Payout:
             with suppress(StoreError):
                 async with self._database.transaction() as tx:
                     await claims.keep_leases(tx, self._moves.lease(), list(self._working))
-
-    async def _rest_seconds(self) -> float | None:
-        """How long to wait for a ring: until one is due, or one under way has ended."""
-        if len(self._working) >= AT_ONCE:
-            return None
-        due_at = await self._next_due()
-        if due_at is None:
-            return LONGEST_REST_SECONDS
-        seconds = (due_at - self._moves.lease().now).total_seconds()
-        return min(max(seconds, SHORTEST_REST_SECONDS), LONGEST_REST_SECONDS)
-
-    async def _is_any_due(self) -> bool:
-        async with self._database.reading() as tx:
-            return await claims.is_any_due(tx, self._moves.lease())
-
-    async def _next_due(self) -> datetime | None:
-        async with self._database.reading() as tx:
-            return await claims.next_due(tx)

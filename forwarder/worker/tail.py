@@ -25,14 +25,17 @@ class Tail:
 
     async def run(self) -> None:
         """Work until cancelled, and only while pages are connected."""
+        while True:
+            await self._notifier.joined()
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """A page that has just joined reads by itself what was kept before."""
         async with self._database.reading() as tx:
             last = await messages.last_seq(tx)
-        while True:
+        while not self._notifier.is_idle:
             await asyncio.sleep(POLL_SECONDS)
             async with self._database.reading() as tx:
-                if self._notifier.is_idle:
-                    last = await messages.last_seq(tx)
-                    continue
                 found = await messages.since(tx, last - OVERLAP)
             fresh = [(seq, message) for seq, message in found if message.id not in self._told]
             self._told.extend(message.id for _, message in fresh)

@@ -1,7 +1,7 @@
 """The database of a life: a real SQLite file, read and written between two steps of the loop.
 
 aiosqlite works in threads, whose turns nobody can replay. Here its calls are made where its thread
-would have been asked for them, and answered a moment of virtual time later.
+would have been asked for them, and often answered a moment of virtual time later.
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ import asyncio
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import aiosqlite
 import pytest
+from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection, AsyncAdapt_dbapi_cursor
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util.concurrency import await_
 
 from forwarder.store import database
 from forwarder.store.database import Database
 from tests.faults.life import Life
 
 Begin = Literal["IMMEDIATE", "DEFERRED"]
-_SLOW = 0.15  # how often an answer takes its time, so that others come in between
+_SLOW = 0.4  # how often an answer takes its time, so that others come in between
 _SLOW_SECONDS = 0.004
 
 # What must never happen is written down by the database itself, whoever does it.
@@ -42,19 +46,18 @@ class Disk:
 
 
 class _Turn:
-    """Stands for the queue and the thread of one connection."""
+    """Stands for the queue and the thread of one connection, which open and close it."""
 
     def __init__(self) -> None:
         self._life = Life.current.get()
 
     def put_nowait(self, item: tuple[asyncio.Future[object] | None, Callable[[], object]]) -> None:
         future, function = item
+        answer = future or asyncio.get_running_loop().create_future()
         try:
-            answer = self._call(function)
+            answer.set_result(self._call(function))
         except Exception as exc:
-            self._later(future, _settle_exception, exc)
-        else:
-            self._later(future, _settle_result, answer)
+            answer.set_exception(exc)
 
     def _call(self, function: Callable[[], object]) -> object:
         answer, life = function(), self._life
@@ -65,29 +68,66 @@ class _Turn:
                 raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         return answer
 
-    def _later(
-        self,
-        future: asyncio.Future[object] | None,
-        settle: Callable[[asyncio.Future[object], Any], None],
-        answer: object,
-    ) -> None:
-        if future is None:
-            return
-        if random.random() < _SLOW:  # noqa: S311 - replayable on purpose
-            seconds = random.uniform(0, _SLOW_SECONDS)  # noqa: S311
-            future.get_loop().call_later(seconds, settle, future, answer)
-        else:
-            settle(future, answer)
+
+class _Statement(AsyncAdapt_dbapi_cursor):
+    """A cursor whose driver is asked here and now; only a slow answer is waited for."""
+
+    __slots__ = ()
+    _cursor: Any
+    _awaitable_cursor_close = False
+
+    def _make_new_cursor(self, connection: Any) -> Any:  # noqa: ANN401 - the driver's own types
+        return connection._conn.cursor()
+
+    def _aenter_cursor(self, cursor: Any) -> Any:  # noqa: ANN401
+        return cursor
+
+    def execute(self, operation: Any, parameters: Any = None) -> None:  # noqa: ANN401
+        with _answered(self._adapt_connection):
+            self._cursor.execute(operation, parameters or ())
+            if self._cursor.description:
+                self._rows.extend(self._cursor.fetchall())
+
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> None:  # noqa: ANN401
+        with _answered(self._adapt_connection):
+            self._cursor.executemany(operation, seq_of_parameters)
 
 
-def _settle_result(future: asyncio.Future[object], answer: object) -> None:
-    if not future.done():
-        future.set_result(answer)
+@contextmanager
+def _answered(connection: AsyncAdapt_dbapi_connection) -> Iterator[None]:
+    """What the driver does in here is answered at once, or a moment later."""
+    try:
+        yield
+    except Exception as exc:
+        _take_time()
+        connection._handle_exception(exc)
+    _take_time()
 
 
-def _settle_exception(future: asyncio.Future[object], exc: Exception) -> None:
-    if not future.done():
-        future.set_exception(exc)
+def _take_time() -> None:
+    is_slow = random.random() < _SLOW  # noqa: S311 - replayable on purpose
+    seconds = random.uniform(0, _SLOW_SECONDS)  # noqa: S311
+    await_(asyncio.sleep(seconds) if is_slow else _Now())
+
+
+class _Now(Awaitable[None]):
+    """Nothing to wait for: SQLAlchemy insists on awaiting something."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+def _commit(connection: AsyncAdapt_aiosqlite_connection) -> None:
+    if raw := connection._connection._connection:
+        with _answered(connection):
+            raw.commit()
+
+
+def _roll_back(connection: AsyncAdapt_aiosqlite_connection) -> None:
+    if raw := connection._connection._connection:
+        with _answered(connection):
+            raw.rollback()
 
 
 class _NoThread:
@@ -118,6 +158,7 @@ class Files:
         self.path = folder / "forwarder.db"
         self._template = template
         self._backup = folder / "backup.db"
+        self._outside: sqlite3.Connection | None = None
 
     @property
     def url(self) -> str:
@@ -148,11 +189,9 @@ class Files:
 
     def read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What is committed, seen from outside."""
-        connection = sqlite3.connect(self.path)
-        try:
-            return connection.execute(query, values).fetchall()
-        finally:
-            connection.close()
+        if self._outside is None:
+            self._outside = sqlite3.connect(self.path)
+        return self._outside.execute(query, values).fetchall()
 
     def insert(self, table: str, **values: object) -> None:
         """Add a row, as another program would."""
@@ -168,6 +207,9 @@ class Files:
         connection.close()
 
     def _replace(self, source: Path) -> None:
+        if self._outside is not None:
+            self._outside.close()
+            self._outside = None
         for left in self.path.parent.glob("forwarder.db*"):
             left.unlink()
         shutil.copyfile(source, self.path)
@@ -210,6 +252,9 @@ def replace(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aiosqlite.core, "SimpleQueue", _Turn)
     patch.setattr(aiosqlite.core, "Thread", _NoThread)
     patch.setattr(aiosqlite.core.Connection, "__del__", lambda _: None)
+    patch.setattr(AsyncAdapt_aiosqlite_connection, "_cursor_cls", _Statement)
+    patch.setattr(AsyncAdapt_aiosqlite_connection, "commit", _commit)
+    patch.setattr(AsyncAdapt_aiosqlite_connection, "rollback", _roll_back)
     patch.setattr(
         sqlite3,
         "connect",

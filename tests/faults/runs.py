@@ -72,7 +72,9 @@ def _here(folder: Path) -> Files:
     """The stage of this process, for as long as it lives."""
     gc.disable()  # what is left over of the runs is collected between them
     folder.mkdir()
-    return _LIVES_ON.enter_context(staged(folder))
+    files = _LIVES_ON.enter_context(staged(folder))
+    gc.freeze()
+    return files
 
 
 _LIVES_ON: Final = ExitStack()

@@ -39,10 +39,10 @@ async def take(database: Database, owner: str, limit: int, late: float = 0) -> l
 
 async def test_a_new_forward_is_due_at_once(database: Database) -> None:
     async with database.reading() as tx:
-        assert await claims.next_due(tx) is None
+        assert await claims.next_due(tx, lease()) is None
     await queue(database, 1)
     async with database.reading() as tx:
-        assert await claims.next_due(tx) == NOW
+        assert await claims.next_due(tx, lease()) == NOW
 
 
 async def test_a_claimed_forward_is_nobody_elses_until_the_lease_has_run_out(
@@ -53,7 +53,7 @@ async def test_a_claimed_forward_is_nobody_elses_until_the_lease_has_run_out(
     assert await take(database, "you", 5) == []
     assert await take(database, "me", 5) == []
     async with database.reading() as tx:
-        assert await claims.next_due(tx) == NOW + LEASE_LENGTH
+        assert await claims.next_due(tx, lease()) == NOW + LEASE_LENGTH
     assert await take(database, "you", 5, LEASE_LENGTH.total_seconds() - 1) == []
     assert len(await take(database, "you", 5, LEASE_LENGTH.total_seconds())) == 1
 
@@ -143,7 +143,7 @@ async def test_giving_leases_back_makes_nothing_due_that_waits(database: Databas
         await moves.postpone(tx, forward, "not now", later, lease())
         await claims.drop_leases(tx, NOW)
         await claims.drop_leases(tx, NOW, "me")
-        assert await claims.next_due(tx) == later
+        assert await claims.next_due(tx, lease()) == later
 
 
 async def test_who_claims_a_queued_forward_is_about_to_ask_and_that_is_kept(

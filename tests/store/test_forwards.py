@@ -182,7 +182,7 @@ async def test_a_payout_that_is_proven_unpaid_is_tried_again_with_the_same_invoi
         again = await found(tx, forward)
         with pytest.raises(LostClaim):
             await moves.begin_sending(tx, again, WALLET, lease())
-        assert await claims.next_due(tx) == LATER
+        assert await claims.next_due(tx, lease()) == LATER
     assert (again.state, again.payout, again.tries) == (I, payout(1), 1)
     assert again.refusal is None
 

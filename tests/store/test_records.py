@@ -1,4 +1,4 @@
-"""Messages, the journal, handshakes and figures."""
+"""Messages, the journal and handshakes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from datetime import timedelta
 
 from forwarder.model import message
 from forwarder.model.actor import Actor
-from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.units import Sats
-from forwarder.store import figures, forwards, handshakes, invoices, journal, messages, tables
+from forwarder.store import handshakes, journal, messages, tables
 from forwarder.store.database import Database
-from forwarder.store.figures import Figures
 from forwarder.store.journal import Step
 from tests.store.rows import (
     NOW,
-    a_forward,
     a_hash,
-    a_payment,
     an_invoice,
     rows_of,
-    stand,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -106,35 +101,3 @@ async def test_handshakes_that_no_longer_count_are_forgotten(database: Database)
         await handshakes.add(tx, NOW, MINUTE)
         await handshakes.add(tx, NOW + MINUTE, MINUTE)
         assert await rows_of(tx, tables.handshakes) == 1
-
-
-async def test_the_figures_of_nothing_are_zero(database: Database) -> None:
-    async with database.reading() as tx:
-        assert await figures.read(tx) == Figures(
-            invoices=dict.fromkeys(InvoiceState, 0),
-            forwards=dict.fromkeys(ForwardState, 0),
-            received=0,
-            forwarded=0,
-            held=0,
-            outstanding=0,
-            oldest_outstanding=None,
-        )
-
-
-async def test_what_was_received_is_forwarded_held_or_outstanding(database: Database) -> None:
-    async with database.transaction() as tx:
-        for n, state in enumerate(ForwardState, start=1):
-            await stand(tx, await a_forward(tx, n, sats=10**n), state)
-        late = await a_payment(tx, 7, 10**7)  # its forward is not queued yet
-        invoice = await an_invoice(tx, 8)
-        await invoices.end(tx, invoice, InvoiceState.CANCELLED, NOW, Actor.EXPIRY)
-        now = await figures.read(tx)
-        assert await forwards.of_payment(tx, late.payment_hash) == []
-    assert now.forwards == dict.fromkeys(ForwardState, 1)
-    assert now.invoices[InvoiceState.PENDING] == 7
-    assert now.invoices[InvoiceState.CANCELLED] == 1
-    assert now.received == sum(10**n for n in range(1, 8))
-    assert now.received - 10**7 == now.forwarded + now.held + now.outstanding
-    assert now.outstanding == 10 + 100 + 1_000
-    assert now.held == 10**5
-    assert now.oldest_outstanding == NOW

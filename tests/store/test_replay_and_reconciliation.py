@@ -106,14 +106,14 @@ async def test_a_lease_can_be_given_back_by_its_owner_without_a_failed_try(
         await moves.set_aside(tx, again, LATER, lease())
         aside = await found(tx, forward)
         assert (aside.due_at, aside.tries) == (LATER, 0)
-        assert await claims.is_any_due(tx, lease(now=LATER))
-        assert not await claims.is_any_due(tx, lease())
+        assert await claims.next_due(tx, lease()) == LATER
 
 
 async def test_a_due_time_of_a_clock_that_ran_ahead_is_not_waited_for(database: Database) -> None:
     forward = await claimed(database)
     async with database.transaction() as tx:
         await moves.postpone(tx, forward, "x", NOW + timedelta(days=3), lease())
+        assert await claims.next_due(tx, lease()) == NOW
         (taken,) = await claims.claim(tx, lease(), 5)
     assert taken.id == forward.id
 

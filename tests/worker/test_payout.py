@@ -88,7 +88,7 @@ async def test_draining_waits_no_longer_than_it_may(shop: Shop) -> None:
         await shop.worker.payout.drain(0.02)
     assert (await shop.forward(invoice)).state is ForwardState.SENDING
     async with shop.database.reading() as tx:
-        assert await claims.next_due(tx) == shop.clock()
+        assert await claims.next_due(tx, shop.worker.moves.lease()) == shop.clock()
     await until(lambda: shop.sends == 1)
     await Worker(shop, shop.accounts).work()
     await shop.is_forwarded(invoice)
