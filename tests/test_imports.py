@@ -19,7 +19,7 @@ MAY_SEE = {
     "store": {"model", "failpoints"},
     "sandbox": set[str](),
     "worker": {"model", "blink", "store", "settings", "failpoints", "__init__"},
-    "web": {"model", "blink", "store", "worker", "settings"},
+    "web": {"model", "blink", "store", "worker", "settings", "__init__"},
     "demo": {"model", "sandbox", "worker", "web", "settings"},
     "cli": {"__init__", "model", "blink", "store", "sandbox", "worker", "web", "settings"}
     | {"demo", "logs"},

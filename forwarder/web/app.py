@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from forwarder.web import errors, origins, quotas, replies, traffic
-from forwarder.web.keys import QUOTAS, SERVICE, SOCKETS
+from forwarder.web import errors, openapi, origins, quotas, replies, traffic
+from forwarder.web.keys import DOCUMENT, QUOTAS, SERVICE, SOCKETS
 from forwarder.web.quotas import Quotas
 from forwarder.web.routes import ROUTES
 from forwarder.web.sockets import Sockets
@@ -32,6 +32,7 @@ def make_app(service: Service) -> web.Application:
     app[SERVICE] = service
     app[SOCKETS] = Sockets()
     app[QUOTAS] = Quotas()
+    app[DOCUMENT] = openapi.document(ROUTES)
     app.add_routes([route.definition() for route in ROUTES])
     app.on_response_prepare.append(replies.harden)
     app.on_response_prepare.append(origins.share)

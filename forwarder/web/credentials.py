@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from forwarder.web import auth, proxies
+from forwarder.web.answers import Credentials
 from forwarder.web.keys import SERVICE
 from forwarder.web.replies import answer
 
@@ -13,13 +14,12 @@ async def show(request: web.Request) -> web.Response:
     """`GET /api/blink/blinkpos-credentials`."""
     credentials = request.app[SERVICE].credentials
     given = await credentials.give(auth.merchant(request), proxies.address(request))
-    return answer(
-        {
-            "success": True,
-            "apiUrl": given.api_url,
-            "wsUrl": given.ws_url,
-            "apiKey": given.api_key.get_secret_value(),
-            "walletId": given.wallet_id,
-            "scopes": given.scopes,
-        }
-    )
+    told: Credentials = {
+        "success": True,
+        "apiUrl": given.api_url,
+        "wsUrl": given.ws_url,
+        "apiKey": given.api_key.get_secret_value(),
+        "walletId": given.wallet_id,
+        "scopes": [*given.scopes],
+    }
+    return answer(told)

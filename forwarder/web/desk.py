@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
-from pydantic.alias_generators import to_camel
 
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
+from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
 from forwarder.web import requests
+from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
 from forwarder.web.errors import ApiError
 from forwarder.web.keys import SERVICE
-from forwarder.web.replies import Body, answer
+from forwarder.web.replies import answer
 from forwarder.web.requests import Resolution
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -24,21 +24,36 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 async def replay(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/replay`."""
     moved = await request.app[SERVICE].desk.replay(_hash(request), Actor.HTTP)
-    return answer({"success": True, "replayed": [_forward(forward) for forward in moved]})
+    return answer(Replayed(success=True, replayed=[_forward(forward) for forward in moved]))
 
 
 async def resolve(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/resolve`."""
     settled = await requests.body(request, Resolution)
     done = await request.app[SERVICE].desk.resolve(_hash(request), settled.note, Actor.HTTP)
-    return answer({"success": True, "resolved": [_forward(forward) for forward in done]})
+    return answer(Resolved(success=True, resolved=[_forward(forward) for forward in done]))
 
 
 async def reconcile(request: web.Request) -> web.Response:
     """`POST /api/reconcile`."""
-    report = await request.app[SERVICE].reconciler.reconcile()
-    found = {to_camel(name): value for name, value in asdict(report).items()}
-    return answer({"success": True, "clean": report.is_clean, **found})
+    return answer(_reconciled(await request.app[SERVICE].reconciler.reconcile()))
+
+
+def _reconciled(report: Report) -> Reconciled:
+    return {
+        "success": True,
+        "clean": report.is_clean,
+        "dryRun": report.dry_run,
+        "entries": report.entries,
+        "missed": [*report.missed],
+        "rebuilt": [*report.rebuilt],
+        "unmatched": [*report.unmatched],
+        "young": [*report.young],
+        "settled": [*report.settled],
+        "refunded": report.refunded,
+        "strays": report.strays,
+        "driftSats": report.drift_sats,
+    }
 
 
 def _hash(request: web.Request) -> PaymentHash:
@@ -48,12 +63,12 @@ def _hash(request: web.Request) -> PaymentHash:
     return PaymentHash(payment_hash)
 
 
-def _forward(forward: Forward) -> Body:
+def _forward(forward: Forward) -> Moved:
     """A forward as it stood before the call."""
     return {
         "paymentHash": forward.payment_hash,
         "position": forward.position,
         "amountSat": forward.amount,
-        "state": forward.state.value,
+        "state": forward.state,
         "reason": forward.held_reason,
     }

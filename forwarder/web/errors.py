@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.refusal import Refusal
 from forwarder.store.orders import OrderConflict
-from forwarder.web.replies import Body, answer
+from forwarder.web.answers import Error
+from forwarder.web.replies import answer
 from forwarder.worker.credentials import CredentialsDisabled
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.sales import AlreadyPaid
@@ -52,7 +53,7 @@ class ApiError(Exception):
         super().__init__(f"{code}: {message}")
 
     @property
-    def body(self) -> Body:
+    def body(self) -> Error:
         """The contract's form of an error."""
         return {"success": False, "error": {"code": self.code, "message": self.message}}
 

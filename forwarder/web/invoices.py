@@ -9,6 +9,7 @@ from aiohttp import web
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.units import Sats
 from forwarder.web import auth, requests
+from forwarder.web.answers import Snapshots
 from forwarder.web.errors import ApiError, not_found
 from forwarder.web.keys import SERVICE
 from forwarder.web.replies import answer, made, snapshot
@@ -21,7 +22,7 @@ async def create(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     wanted = await requests.body(request, NewInvoice)
     if wanted.source == "phoenixd":
-        raise ApiError(400, "source_unavailable", "no phoenixd node is set up here")
+        raise ApiError(409, "source_unavailable", "no phoenixd node is set up here")
     order = _order(wanted, service.settings.invoice_expiry_seconds)
     invoice = await service.sales.create(auth.merchant(request), order)
     return answer(made(invoice, PageTokens(service.keyring).issue(invoice, service.clock())))
@@ -31,7 +32,7 @@ async def newest(request: web.Request) -> web.Response:
     """`GET /api/invoice`."""
     listing, sales = requests.query(request, Listing), request.app[SERVICE].sales
     found = await sales.newest(auth.merchant(request), listing.since, listing.limit)
-    return answer({"success": True, "invoices": [snapshot(invoice) for invoice in found]})
+    return answer(Snapshots(success=True, invoices=[snapshot(invoice) for invoice in found]))
 
 
 async def show(request: web.Request) -> web.Response:

@@ -12,5 +12,6 @@ if TYPE_CHECKING:
     from forwarder.worker.service import Service
 
 SERVICE: web.AppKey[Service] = web.AppKey("service")
+DOCUMENT: web.AppKey[dict[str, object]] = web.AppKey("document")
 QUOTAS: web.AppKey[Quotas] = web.AppKey("quotas")
 SOCKETS: web.AppKey[Sockets] = web.AppKey("sockets")

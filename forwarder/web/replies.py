@@ -11,6 +11,7 @@ from aiohttp import web
 from forwarder.model.invoice import Invoice
 from forwarder.model.units import iso
 from forwarder.web import proxies
+from forwarder.web.answers import Made, SaleStatus, Snapshot
 
 Body = Mapping[str, object]
 
@@ -47,7 +48,7 @@ def protect(response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def made(invoice: Invoice, token: str) -> Body:
+def made(invoice: Invoice, token: str) -> Made:
     """An invoice as the POS that has asked for it sees it; `token` is for its page."""
     return {
         "success": True,
@@ -61,7 +62,7 @@ def made(invoice: Invoice, token: str) -> Body:
     }
 
 
-def snapshot(invoice: Invoice) -> Body:
+def snapshot(invoice: Invoice) -> Snapshot:
     """An invoice as it stands now."""
     return {
         "success": True,
@@ -76,7 +77,7 @@ def snapshot(invoice: Invoice) -> Body:
     }
 
 
-def status_of(invoice: Invoice) -> str:
+def status_of(invoice: Invoice) -> SaleStatus:
     """The state of an invoice, with `forwarded` as one more: its money is with the merchant."""
     return "forwarded" if invoice.forwarded_at is not None else invoice.state.value
 

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
@@ -29,13 +30,15 @@ MAX_EXPIRY_SECONDS: Final = 86_400
 MAX_LISTED: Final = 100
 
 _EXPLAINED: Final = 5
-_EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+# `.` and `..` cannot be asked for in a path.
+_EXTERNAL_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_PLAIN: Final = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
 def is_external_id(text: str) -> bool:
-    """Whether an invoice can have this name. `.` and `..` cannot be asked for in a path."""
-    return _EXTERNAL_ID.fullmatch(text) is not None and text not in (".", "..")
+    """Whether an invoice can have this name."""
+    return _EXTERNAL_ID.fullmatch(text) is not None
 
 
 def _external_id(text: str) -> str:
@@ -74,7 +77,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
-ExternalId = Annotated[str, AfterValidator(_external_id)]
+ExternalId = Annotated[
+    str,
+    AfterValidator(_external_id),
+    WithJsonSchema({"type": "string", "pattern": f"^{_EXTERNAL_ID.pattern}$"}),
+]
+Description = Annotated[
+    str,
+    AfterValidator(_description),
+    WithJsonSchema({"type": "string", "maxLength": MAX_MEMO_BYTES, "pattern": _PLAIN}),
+]
+Note = Annotated[
+    str,
+    Field(min_length=1, max_length=500),
+    AfterValidator(_plain_text),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 500, "pattern": _PLAIN}),
+]
 
 
 class _Sent(BaseModel):
@@ -85,7 +103,7 @@ class NewInvoice(_Sent):
     """The body of `POST /api/invoice`. A null is the same as nothing."""
 
     amount_sat: Annotated[int, Field(ge=1, le=MAX_SATS)]
-    description: Annotated[str, AfterValidator(_description)] | None = None
+    description: Description | None = None
     external_id: ExternalId | None = None
     expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_EXPIRY_SECONDS)] | None = None
     source: Literal["blink", "phoenixd"] | None = None
@@ -95,13 +113,13 @@ class Listing(_Sent):
     """The query of `GET /api/invoice`."""
 
     since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(None, alias="from")
-    limit: Annotated[int, BeforeValidator(_count), Field(ge=1, le=MAX_LISTED)] = 20
+    limit: Annotated[int, Field(ge=1, le=MAX_LISTED), BeforeValidator(_count)] = 20
 
 
 class Resolution(_Sent):
     """The body of `POST /api/payments/{paymentHash}/resolve`."""
 
-    note: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text)]
+    note: Note
 
 
 class Identify(_Sent):

@@ -6,8 +6,8 @@ handler can forget to; `tests/web/test_roles.py` walks every route as every kind
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from aiohttp import web
@@ -21,16 +21,41 @@ from forwarder.web import (
     health,
     invoices,
     metrics,
+    openapi,
     pages,
     qr,
     quotas,
     status,
 )
+from forwarder.web.answers import (
+    Alive,
+    Credentials,
+    Health,
+    Made,
+    Overview,
+    Ready,
+    Reconciled,
+    Replayed,
+    Resolved,
+    Snapshot,
+    Snapshots,
+)
 from forwarder.web.auth import Role
 from forwarder.web.keys import QUOTAS
+from forwarder.web.requests import Listing, NewInvoice, Resolution
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is not JSON."""
+
+    media_type: str
+
+
+Answer = type | Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +70,12 @@ class Route:
     """What one caller may ask for of this alone, beside what it may of everything."""
     body: Model | None = None
     query: Model | None = None
-    answer: Model | None = None
+    answer: Answer | None = None
+    errors: tuple[int, ...] = ()
+    """The statuses of its own failures, beside those that every such call can have."""
+    others: Mapping[int, type] = field(default_factory=dict)
+    """What is answered in another form than that of an error."""
     summary: str = ""
-    tags: tuple[str, ...] = ()
     is_socket: bool = False
 
     def __str__(self) -> str:
@@ -67,26 +95,144 @@ class Route:
 
 
 ROUTES: Final = (
-    Route("POST", "/api/invoice", invoices.create, Role.POS),
-    Route("GET", "/api/invoice", invoices.newest, Role.POS),
-    Route("GET", "/api/invoice/{external_id}", invoices.show, Role.POS),
-    Route("DELETE", "/api/invoice/{external_id}", invoices.cancel, Role.POS),
-    Route("GET", "/api/invoice/{external_id}/qr.svg", qr.show, Role.POS_OR_PAGE),
+    Route(
+        "POST",
+        "/api/invoice",
+        invoices.create,
+        Role.POS,
+        body=NewInvoice,
+        answer=Made,
+        errors=(409, 502),
+        summary="Make an invoice, or find the one that was made under this externalId before",
+    ),
+    Route(
+        "GET",
+        "/api/invoice",
+        invoices.newest,
+        Role.POS,
+        query=Listing,
+        answer=Snapshots,
+        summary="List the merchant's own invoices, newest first",
+    ),
+    Route(
+        "GET",
+        "/api/invoice/{external_id}",
+        invoices.show,
+        Role.POS,
+        answer=Snapshot,
+        summary="Show how an invoice stands",
+    ),
+    Route(
+        "DELETE",
+        "/api/invoice/{external_id}",
+        invoices.cancel,
+        Role.POS,
+        answer=Snapshot,
+        errors=(409, 502),
+        summary="Cancel an invoice, at Blink and here",
+    ),
+    Route(
+        "GET",
+        "/api/invoice/{external_id}/qr.svg",
+        qr.show,
+        Role.POS_OR_PAGE,
+        answer=Text("image/svg+xml"),
+        summary="The QR code of an invoice",
+    ),
     Route(
         "GET",
         "/api/blink/blinkpos-credentials",
         credentials.show,
         Role.POS,
         quota=quotas.HANDOUTS,
+        answer=Credentials,
+        errors=(404,),
+        summary="Hand out a key that can read BlinkPOS and nothing else",
     ),
-    Route("GET", "/api/status", status.show, Role.OPERATOR),
-    Route("POST", "/api/payments/{payment_hash}/replay", desk.replay, Role.OPERATOR),
-    Route("POST", "/api/payments/{payment_hash}/resolve", desk.resolve, Role.OPERATOR),
-    Route("POST", "/api/reconcile", desk.reconcile, Role.OPERATOR),
-    Route("GET", "/metrics", metrics.show, Role.OPERATOR),
+    Route(
+        "GET",
+        "/api/status",
+        status.show,
+        Role.OPERATOR,
+        answer=Overview,
+        summary="Show everything at a glance",
+    ),
+    Route(
+        "POST",
+        "/api/payments/{payment_hash}/replay",
+        desk.replay,
+        Role.OPERATOR,
+        answer=Replayed,
+        summary="Try again, now, what is held or waits; safe to press twice",
+    ),
+    Route(
+        "POST",
+        "/api/payments/{payment_hash}/resolve",
+        desk.resolve,
+        Role.OPERATOR,
+        body=Resolution,
+        answer=Resolved,
+        errors=(409,),
+        summary="Record that what is held was settled by hand",
+    ),
+    Route(
+        "POST",
+        "/api/reconcile",
+        desk.reconcile,
+        Role.OPERATOR,
+        answer=Reconciled,
+        errors=(502,),
+        summary="Compare Blink's own ledger with ours now",
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        metrics.show,
+        Role.OPERATOR,
+        answer=Text("text/plain"),
+        summary="Counts, times and how everything stands, for Prometheus",
+    ),
     # Each invoice is opened by its own token, in a message.
-    Route("GET", "/ws", pages.connect, Role.ANYONE, is_socket=True),
-    Route("GET", "/health", health.health, Role.ANYONE),
-    Route("GET", "/livez", health.alive, Role.ANYONE),
-    Route("GET", "/readyz", health.ready, Role.ANYONE),
+    Route(
+        "GET",
+        "/ws",
+        pages.connect,
+        Role.ANYONE,
+        errors=(403, 426),
+        summary="Open a page's websocket",
+        is_socket=True,
+    ),
+    Route(
+        "GET",
+        "/health",
+        health.health,
+        Role.ANYONE,
+        answer=Health,
+        summary="Show that the service answers, and how many pages are connected",
+    ),
+    Route(
+        "GET",
+        "/livez",
+        health.alive,
+        Role.ANYONE,
+        answer=Alive,
+        summary="Show that the process is there; asks nothing of anything",
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        health.ready,
+        Role.ANYONE,
+        answer=Ready,
+        others={503: Ready},
+        summary="Show whether sales can be made",
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        openapi.show,
+        Role.ANYONE,
+        answer=dict,
+        summary="This document",
+    ),
 )

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import datetime
 from functools import partial
 from typing import Final
 
 import structlog
 
-from forwarder import __version__
 from forwarder.failpoints import failpoint
-from forwarder.model.units import iso
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import claims, figures, merchants, reconciliation, secrets
+from forwarder.store import claims, figures, merchants, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
-from forwarder.worker import scrape
+from forwarder.worker import scrape, status
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -35,6 +32,7 @@ from forwarder.worker.payout import Payout
 from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
+from forwarder.worker.status import Status
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
 from forwarder.worker.tail import Tail
@@ -127,37 +125,9 @@ class Service:
             return False
         return not self._supervisor.down and self._common.accounts.is_known
 
-    async def status(self) -> dict[str, object]:
-        """The state of the worker, in the words of the contract."""
-        async with self._common.database.reading() as tx:
-            now = await figures.read(tx)
-            last = await reconciliation.last_run(tx)
-        return {
-            "version": __version__,
-            "subscription": self._subscription_status(),
-            "invoices": now.invoices,
-            "forwards": now.forwards,
-            "sats": {
-                "received": now.received,
-                "forwarded": now.forwarded,
-                "held": now.held,
-                "outstanding": now.outstanding,
-            },
-            "oldestOutstandingSeconds": _age(now.oldest_outstanding, self.clock()),
-            "reconciliation": {
-                "lastRunAt": None if last is None else iso(last.at),
-                "driftSats": 0 if last is None else last.drift_sats,
-            },
-            "credentials": self._credentials_status(),
-        }
-
-    def _credentials_status(self) -> dict[str, object]:
-        standing = self.credentials.standing
-        return {
-            "enabled": standing.enabled,
-            "reason": standing.reason,
-            "checkedAt": None if standing.checked_at is None else iso(standing.checked_at),
-        }
+    async def status(self) -> Status:
+        """How everything stands, in the words of the contract."""
+        return await status.read(self._common, self.watcher.watch, self.credentials.standing)
 
     async def exposition(self, pages: int) -> bytes:
         """Every metric as Prometheus reads it; `pages` is how many are connected."""
@@ -165,16 +135,6 @@ class Service:
         return await scrape.exposition(
             self._common, scrape.Process(self.watcher.watch, pages, down)
         )
-
-    def _subscription_status(self) -> dict[str, object]:
-        watch = self.watcher.watch
-        last = watch.last_event_at
-        return {
-            "state": watch.state,
-            "since": iso(watch.since),
-            "opens": watch.opens,
-            "lastEventAt": None if last is None else iso(last),
-        }
 
     async def _prepare(self) -> None:
         """Keep the merchant of the environment, and free what a dead process has left."""
@@ -224,7 +184,3 @@ def _open_subscription(
         raise AssertionError("the service was opened with a key")
     key = settings.blinkpos_api_key
     return Subscription.open(common, settings.blink_ws_url, key, intake, bell)
-
-
-def _age(moment: datetime | None, now: datetime) -> int:
-    return 0 if moment is None else max(0, int((now - moment).total_seconds()))

@@ -179,7 +179,7 @@ async def test_another_sale_of_the_same_name_is_a_conflict(client: ClientSession
 
 async def test_phoenixd_is_refused_while_none_is_set_up(client: ClientSession) -> None:
     answer = await post(client, {"amountSat": 1, "source": "phoenixd"})
-    assert await failure(answer) == (400, "source_unavailable")
+    assert await failure(answer) == (409, "source_unavailable")
 
 
 @pytest.mark.parametrize(

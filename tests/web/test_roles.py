@@ -56,6 +56,7 @@ MAY_CALL = {
     "POST /api/payments/{payment_hash}/resolve": OPERATOR,
     "POST /api/reconcile": OPERATOR,
     "GET /metrics": OPERATOR,
+    "GET /openapi.json": EVERYONE,
     "GET /ws": EVERYONE,
     "GET /health": EVERYONE,
     "GET /livez": EVERYONE,

@@ -1,0 +1,158 @@
+"""What clients are answered, as types: `/openapi.json` shows them, and mypy holds handlers to them.
+
+Their names are those on the wire.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from forwarder.model.forward import ForwardState
+from forwarder.model.units import MAX_SATS
+from forwarder.worker.status import Moment, Status
+
+Sats = Annotated[int, Field(ge=1, le=MAX_SATS)]
+Hash = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
+SaleStatus = Literal["pending", "paid", "forwarded", "expired", "cancelled"]
+
+
+class Fault(TypedDict):
+    """What is wrong: the code is stable, the message is for people."""
+
+    code: str
+    message: str
+
+
+class Error(TypedDict):
+    """The answer to a call that failed."""
+
+    success: Literal[False]
+    error: Fault
+
+
+class Made(TypedDict):
+    """An invoice as the POS that has asked for it sees it; `token` is for its page."""
+
+    success: Literal[True]
+    invoice: str
+    paymentHash: Hash
+    externalId: str
+    amountSat: Sats
+    status: SaleStatus
+    expiresAt: Moment
+    token: str
+
+
+class Snapshot(TypedDict):
+    """An invoice as it stands now."""
+
+    success: Literal[True]
+    externalId: str
+    status: SaleStatus
+    amountSat: Sats
+    paymentHash: Hash
+    invoice: str
+    expiresAt: Moment
+    paidAt: Moment | None
+    forwardedAt: Moment | None
+
+
+class Snapshots(TypedDict):
+    """A merchant's own invoices, newest first."""
+
+    success: Literal[True]
+    invoices: list[Snapshot]
+
+
+class Credentials(TypedDict):
+    """What a POS page needs to watch BlinkPOS by itself."""
+
+    success: Literal[True]
+    apiUrl: str
+    wsUrl: str
+    apiKey: str
+    walletId: str
+    scopes: list[str]
+
+
+class Sockets(TypedDict):
+    """The pages that are connected."""
+
+    enabled: Literal[True]
+    clients: int
+
+
+class Health(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
+    service: Literal["blink-pos-forwarder"]
+    websocket: Sockets
+
+
+class Alive(TypedDict):
+    """The process is there."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """Whether sales can be made."""
+
+    status: Literal["ready", "not ready"]
+
+
+class Clients(TypedDict):
+    """How many pages are connected."""
+
+    clients: int
+
+
+class Overview(Status):
+    """The whole state of the service."""
+
+    websocket: Clients
+
+
+class Moved(TypedDict):
+    """A forward as it stood before the call."""
+
+    paymentHash: Hash
+    position: int
+    amountSat: Sats
+    state: ForwardState
+    reason: str | None
+
+
+class Replayed(TypedDict):
+    """The forwards that are tried again now."""
+
+    success: Literal[True]
+    replayed: list[Moved]
+
+
+class Resolved(TypedDict):
+    """The forwards that were settled by hand."""
+
+    success: Literal[True]
+    resolved: list[Moved]
+
+
+class Reconciled(TypedDict):
+    """What a reading of Blink's ledger has found, by payment hash or Blink's transaction id."""
+
+    success: Literal[True]
+    clean: bool
+    dryRun: bool
+    entries: int
+    missed: list[Hash]
+    rebuilt: list[Hash]
+    unmatched: list[Hash]
+    young: list[Hash]
+    settled: list[Hash]
+    refunded: list[str]
+    strays: list[str]
+    driftSats: int
