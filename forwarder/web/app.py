@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 16 * 1024
 
 
-def make_app(service: Service) -> web.Application:
-    """The application that serves `service`."""
+def make_app(service: Service, extras: Iterable[web.RouteDef] = ()) -> web.Application:
+    """The application that serves `service`; `extras` are routes that go before our own."""
     app = web.Application(
         middlewares=[
             traffic.observe,
@@ -33,6 +34,7 @@ def make_app(service: Service) -> web.Application:
     app[SOCKETS] = Sockets()
     app[QUOTAS] = Quotas()
     app[DOCUMENT] = openapi.document(ROUTES)
+    app.add_routes(extras)
     app.add_routes([route.definition() for route in ROUTES])
     app.on_response_prepare.append(replies.harden)
     app.on_response_prepare.append(origins.share)

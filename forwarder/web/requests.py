@@ -130,7 +130,7 @@ class Identify(_Sent):
     token: str | None = None
 
 
-_Read = TypeVar("_Read", bound=_Sent)
+_Read = TypeVar("_Read", bound=BaseModel)
 
 
 async def body(request: web.Request, kind: type[_Read]) -> _Read:

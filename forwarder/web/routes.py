@@ -25,6 +25,7 @@ from forwarder.web import (
     pages,
     qr,
     quotas,
+    site,
     status,
 )
 from forwarder.web.answers import (
@@ -235,4 +236,5 @@ ROUTES: Final = (
         answer=dict,
         summary="This document",
     ),
+    *(Route("GET", path, site.show, Role.PEOPLE) for path in site.PATHS),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -33,13 +33,19 @@ class Server:
     @classmethod
     @asynccontextmanager
     async def serve(
-        cls, service: Service, host: str, port: int, tls: ssl.SSLContext | None = None
+        cls,
+        service: Service,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        extras: Iterable[web.RouteDef] = (),
     ) -> AsyncIterator[Server]:
         """Serve until left; then websockets are closed at once, and calls under way are ended.
 
-        Port 0 takes a free one. Raises `OSError` if the address cannot be had.
+        Port 0 takes a free one. `extras` are routes that go before our own.
+        Raises `OSError` if the address cannot be had.
         """
-        runner = web.AppRunner(make_app(service), shutdown_timeout=DRAIN_SECONDS)
+        runner = web.AppRunner(make_app(service, extras), shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()
         try:
             if runner.server is None:

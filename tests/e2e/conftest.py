@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,13 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A world of its own for each test."""
+    async with open_world(tmp_path) as world:
+        yield world
+
+
+@asynccontextmanager
+async def open_world(tmp_path: Path) -> AsyncIterator[World]:
     """A service that runs against a local Blink. Afterwards the ledger is judged."""
     clock = BlinkClock()
     async with Sandbox.serve(clock=clock) as blink:

@@ -16,6 +16,7 @@ import aiohttp
 import typer
 from pydantic import SecretStr
 
+from forwarder.demo.till import Till, shown
 from forwarder.sandbox import Sandbox
 from forwarder.sandbox.accounts import Account
 from forwarder.settings import Settings
@@ -54,7 +55,9 @@ class Demo:
             merchant = blink.open_account("merchant")
             settings = environment.model_copy(update=_overrides(blink, pos, merchant, folder))
             service = await stack.enter_async_context(Service.open(settings))
-            server = await stack.enter_async_context(Server.serve(service, settings.host, port))
+            extras = Till(blink, settings).routes()
+            serving = Server.serve(service, settings.host, port, extras=extras)
+            server = await stack.enter_async_context(serving)
             till = await stack.enter_async_context(aiohttp.ClientSession(server.url))
             yield cls(blink, pos, merchant, settings, till, server.url, time.monotonic())
 
@@ -87,14 +90,15 @@ class Demo:
 
     def invite(self) -> None:
         """Say how to go on by hand."""
-        token = _shown(self.settings.pos_token)
+        token = shown(self.settings.pos_token)
         typer.echo(f"""
-Serving at {self.url} until Ctrl-C. Make a sale of your own:
+Serving until Ctrl-C. Sell something at the till, which has a customer who pays:
+
+  {self.url}/
+
+or do it all by hand:
 
   curl -s {self.url}/api/invoice -H 'Authorization: Bearer {token}' -d '{{"amountSat": 500}}'
-
-and pay it as its customer:
-
   curl -s {self.blink.control_url}/pay -d '{{"paymentRequest": "lnbcrt…"}}'
 """)
 
@@ -113,7 +117,7 @@ and pay it as its customer:
         return await self._call("GET", "/api/status", "operator_token")
 
     async def _call(self, method: str, path: str, token: str, **body: object) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {_shown(getattr(self.settings, token))}"}
+        headers = {"Authorization": f"Bearer {shown(getattr(self.settings, token))}"}
         data = json.dumps(body) if body else None
         async with self.till.request(method, path, headers=headers, data=data) as answer:
             answered: dict[str, Any] = await answer.json()
@@ -175,7 +179,3 @@ async def _step(what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise DemoError(f"waited {STEP_SECONDS:.0f} s in vain for {what}") from None
-
-
-def _shown(secret: SecretStr | None) -> str:
-    return "" if secret is None else secret.get_secret_value()
