@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from aiohttp import web
+from structlog.contextvars import bind_contextvars
 
 from forwarder.model.invoice import Invoice
 from forwarder.model.merchant import Merchant
@@ -100,6 +101,7 @@ async def _identify(request: web.Request, role: Role) -> str:
         request[_INVOICE] = invoice = await _invoice_of(request.app[SERVICE], page_token, name)
         return f"page of invoice {invoice.id}"
     request[_MERCHANT] = merchant = await _merchant_of(request)
+    bind_contextvars(merchant=merchant.name)
     return f"merchant {merchant.id}"
 
 

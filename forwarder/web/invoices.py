@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from aiohttp import web
+from structlog.contextvars import bind_contextvars
 
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.units import Sats
@@ -24,6 +25,7 @@ async def create(request: web.Request) -> web.Response:
     if wanted.source == "phoenixd":
         raise ApiError(409, "source_unavailable", "no phoenixd node is set up here")
     order = _order(wanted, service.settings.invoice_expiry_seconds)
+    bind_contextvars(external_id=order.external_id)
     invoice = await service.sales.create(auth.merchant(request), order)
     return answer(made(invoice, PageTokens(service.keyring).issue(invoice, service.clock())))
 
@@ -52,6 +54,7 @@ async def own(request: web.Request) -> Invoice:
     invoice = await request.app[SERVICE].sales.find(auth.merchant(request), external_id)
     if invoice is None:
         raise not_found()
+    bind_contextvars(payment_hash=invoice.payment_hash, external_id=external_id)
     return invoice
 
 

@@ -159,6 +159,13 @@ class ConnectedPage:
     async def _send(self, message: Message, timing: Timing) -> None:
         await self._socket.send(message.body)
         self._service.metrics.told(message, timing, self._service.clock())
+        log.debug(
+            "a page was told",
+            payment_hash=message.body.get("paymentHash"),
+            external_id=message.body["externalId"],
+            kind=message.body["type"],
+            timing=timing.value,
+        )
 
     async def _say(self, kind: str, **parts: str) -> None:
         await self._socket.send({"type": kind, **parts, "timestamp": iso(self._service.clock())})

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from forwarder.web.keys import SERVICE
 
@@ -30,17 +30,18 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """
     begun = time.monotonic()
     request_id = _request_id(request)
-    with bound_contextvars(request_id=request_id):
-        response = await handler(request)
-        seconds = time.monotonic() - begun
-        _count(request, response.status, seconds)
-        log.debug(
-            "a call was answered",
-            method=request.method,
-            route=_route(request),
-            status=response.status,
-            milliseconds=round(seconds * 1000, 1),
-        )
+    clear_contextvars()  # what the last call on this connection has left
+    bind_contextvars(request_id=request_id)
+    response = await handler(request)
+    seconds = time.monotonic() - begun
+    _count(request, response.status, seconds)
+    log.debug(
+        "a call was answered",
+        method=request.method,
+        route=_route(request),
+        status=response.status,
+        milliseconds=round(seconds * 1000, 1),
+    )
     if not response.prepared:
         response.headers[REQUEST_ID] = request_id
     return response

@@ -186,7 +186,11 @@ class Audit:
             self.report.drift_sats += abs(-entry.amount - forward.amount)
             return
         self.report.drift_sats += -entry.amount
-        log.critical("a forward was paid twice", payment_hash=forward.payment_hash, id=entry.id)
+        log.critical(
+            "a forward was paid twice",
+            payment_hash=forward.payment_hash,
+            transaction_id=entry.id,
+        )
 
     async def _settle(self, entry: Entry, forward: Forward) -> None:
         self.report.drift_sats += abs(-entry.amount - forward.amount)

@@ -74,7 +74,7 @@ class Desk:
             told = await complete(tx, done[-1], now)
         for forward in done:
             self._metrics.ended(forward, End.RESOLVED, now)
-        log.info("settled by hand", payment_hash=payment_hash, actor=actor)
+        log.info("settled by hand", payment_hash=payment_hash, actor=actor.value)
         await self._notifier.deliver(told)
         return done
 
@@ -88,6 +88,8 @@ class Desk:
         async with self._database.transaction() as tx:
             moved = [f for f in chosen if await interventions.replay(tx, f, actor, now)]
         self._payout_bell.ring()
+        for forward in moved:
+            log.info("a replay begins", payment_hash=forward.payment_hash, actor=actor.value)
         return moved
 
     async def _forwards(self, payment_hash: PaymentHash) -> list[Forward]:

@@ -61,7 +61,10 @@ class Expiry:
                 for invoice in due
             ]
         self._bells.watcher.ring()
-        await self._notifier.deliver(message for message in ended if message is not None)
+        told = [message for message in ended if message is not None]
+        for message in told:
+            log.info("an invoice has expired", external_id=message.body["externalId"])
+        await self._notifier.deliver(told)
 
     async def _last_look(self, due: list[Invoice]) -> None:
         """An event may have been lost, and who pays from now on should be refused by Blink."""

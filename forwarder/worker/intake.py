@@ -117,7 +117,7 @@ class Intake:
             payment_hash=kept.receipt.payment_hash,
             external_id=None if kept.invoice is None else kept.invoice.external_id,
             sats=kept.receipt.amount,
-            source=source,
+            source=source.value,
         )
 
     async def _settle(

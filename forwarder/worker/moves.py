@@ -62,7 +62,9 @@ class Moves:
     async def keep_invoice(self, forward: Forward, payout: PayoutInvoice) -> Forward:
         """`queued` -> `invoiced`."""
         async with self._database.transaction() as tx:
-            return await moves.keep_invoice(tx, forward, payout, self.lease())
+            invoiced = await moves.keep_invoice(tx, forward, payout, self.lease())
+        log.info("a payout invoice was made", attempt=forward.attempt, sats=forward.amount)
+        return invoiced
 
     async def begin_sending(self, forward: Forward, wallet_id: WalletId) -> Next:
         """`invoiced` -> `sending`, or set aside while another process sends. Raises `Insolvent`."""
@@ -71,7 +73,9 @@ class Moves:
             sending = await moves.begin_sending(tx, forward, wallet_id, lease)
             if sending is None:
                 await moves.set_aside(tx, forward, lease.now + LANE_WAIT, lease)
-            return sending
+        if sending is not None:
+            log.info("a payout is being sent", attempt=forward.attempt, sats=forward.amount)
+        return sending
 
     async def lose(self, forward: Forward) -> Forward:
         """Stay in `sending`, knowing that the answer of the call was not seen."""
@@ -97,7 +101,9 @@ class Moves:
         attempt = forward.attempt + 1
         name = self._keyring.forward_name(forward.payment_hash, forward.position, attempt)
         async with self._database.transaction() as tx:
-            return await moves.renew(tx, forward, name, self.lease())
+            renewed = await moves.renew(tx, forward, name, self.lease())
+        log.warning("a payout invoice was given up", attempt=forward.attempt)
+        return renewed
 
     async def resume(self, forward: Forward) -> Forward:
         """From `held` back to where it was."""

@@ -91,7 +91,9 @@ class Payout:
     async def _work(self, forward: Forward) -> None:
         """Take one forward as far as it goes now."""
         with structlog.contextvars.bound_contextvars(
-            payment_hash=forward.payment_hash, position=forward.position
+            payment_hash=forward.payment_hash,
+            position=forward.position,
+            merchant_id=forward.merchant_id,
         ):
             try:
                 await self._forwarding.advance(forward)

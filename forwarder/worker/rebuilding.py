@@ -42,7 +42,7 @@ class Rebuilding:
             issued = await self._pos.client.invoice_of(self._pos.wallet_id, payment_hash)
             order = _order(entry, issued)
         except (BlinkError, Bolt11Error) as exc:
-            log.error("a lost invoice cannot be read", reason=str(exc))
+            log.error("a lost invoice cannot be read", payment_hash=payment_hash, reason=str(exc))
             return
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
         told = await self._keep(merchant, order, issued, names)

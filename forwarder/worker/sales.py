@@ -90,7 +90,13 @@ class Sales:
             paid = await self._intake.match(tx, invoice) if kept else None
         await failpoint("sales.kept")
         self._metrics.invoices_made.inc()
-        log.info("an invoice was made", payment_hash=invoice.payment_hash, sats=invoice.amount)
+        log.info(
+            "an invoice was made",
+            payment_hash=invoice.payment_hash,
+            external_id=invoice.external_id,
+            merchant=merchant.name,
+            sats=invoice.amount,
+        )
         self._bells.expiry.ring()
         if paid is not None:
             await self._intake.announce([paid])
@@ -108,7 +114,11 @@ class Sales:
                 now = self._clock()
                 told = await invoices.end(tx, invoice, InvoiceState.CANCELLED, now, Actor.POS)
             self._bells.watcher.ring()
-            log.info("an invoice was cancelled", payment_hash=invoice.payment_hash)
+            log.info(
+                "an invoice was cancelled",
+                payment_hash=invoice.payment_hash,
+                external_id=invoice.external_id,
+            )
             await self._notifier.deliver([told] if told else [])
         ended = await self.by_id(invoice.id)
         if ended is None or ended.state is InvoiceState.PAID:

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,12 +145,17 @@ class Till:
         self._token = token
 
     async def call(
-        self, method: str, path: str, body: object = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any]]:
         """A call with the POS token or another: status and JSON."""
         data = None if body is None else json.dumps(body)
-        headers = {"Authorization": f"Bearer {token or self._token}"}
-        async with self._session.request(method, path, data=data, headers=headers) as answer:
+        shown = {"Authorization": f"Bearer {token or self._token}", **(headers or {})}
+        async with self._session.request(method, path, data=data, headers=shown) as answer:
             return answer.status, await answer.json()
 
     async def sell(self, sats: int = 1_000, **more: object) -> dict[str, Any]:
