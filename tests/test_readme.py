@@ -35,7 +35,8 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["README.md", "docs/design.md", "docs/guarantees.md", "CONTRIBUTING.md"]
+    "text",
+    ["README.md", "docs/design.md", "docs/guarantees.md", "docs/runbook.md", "CONTRIBUTING.md"],
 )
 def test_links_lead_somewhere(text: str) -> None:
     page = ROOT / text

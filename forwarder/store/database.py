@@ -25,7 +25,7 @@ Transaction = AsyncConnection
 """What the modules of this room work in: one transaction, ended by whoever opened it."""
 
 Access = Literal["read", "write"]
-Ending = Literal["committed", "undone"]
+Ending = Literal["committed", "undone", "failed"]
 Observer = Callable[[Access, Ending, float], None]
 """Hears of each transaction: what it was for, how it ended, and after how many seconds."""
 
@@ -101,6 +101,9 @@ class Database:
         try:
             yield
             ending = "committed"
+        except StoreError:
+            ending = "failed"
+            raise
         finally:
             self._observe(access, ending, time.monotonic() - begun)
 

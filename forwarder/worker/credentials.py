@@ -83,6 +83,11 @@ class Credentials:
         is_old = said.checked_at is not None and self._clock() - said.checked_at > PROOF_LASTS
         return Standing(_TOO_OLD, said.checked_at) if said.enabled and is_old else said
 
+    @property
+    def usable(self) -> bool | None:
+        """Whether the key may be handed out now; None if there is none."""
+        return self.standing.enabled if self._settings.blinkpos_read_api_key else None
+
     async def run(self) -> None:
         """Ask Blink again and again what the key can do."""
         while True:

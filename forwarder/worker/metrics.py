@@ -7,7 +7,7 @@ each exports what it has done itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -219,9 +219,7 @@ class Metrics:
 
 def _counter(registry: CollectorRegistry, name: str, text: str, **labels: Iterable[str]) -> Counter:
     counter = Counter(name, text, list(labels), namespace="forwarder", registry=registry)
-    # A series that begins with its first event hides that event from `rate` and `increase`.
-    for values in product(*labels.values()) if labels else ():
-        counter.labels(*values)
+    _show(counter, labels)
     return counter
 
 
@@ -232,9 +230,17 @@ def _histogram(
     buckets: tuple[float, ...],
     **labels: Iterable[str],
 ) -> Histogram:
-    return Histogram(
+    histogram = Histogram(
         name, text, list(labels), namespace="forwarder", registry=registry, buckets=buckets
     )
+    _show(histogram, labels)
+    return histogram
+
+
+def _show(instrument: Counter | Histogram, labels: Mapping[str, Iterable[str]]) -> None:
+    """A series that began with its first event would hide that event from `rate`."""
+    for values in product(*labels.values()) if labels else ():
+        instrument.labels(*values)
 
 
 def _seconds(since: datetime, now: datetime) -> float:

@@ -41,6 +41,8 @@ class Process:
     watch: Watch
     pages: int
     tasks_down: int
+    read_key_usable: bool | None
+    """Whether the key for POS pages can be handed out; None if there is none."""
 
 
 async def exposition(common: Common, process: Process) -> bytes:
@@ -85,6 +87,9 @@ class _Standing(Collector):
         states = {state.value: int(state is now.watch.state) for state in State}
         yield _labelled("subscription", "1 for the state of the watch on Blink.", "state", states)
         yield _gauge("pages_connected", "Pages with an open websocket.", now.pages)
+        if now.read_key_usable is not None:
+            text = "Whether the key for POS pages can be handed out."
+            yield _gauge("read_key_usable", text, now.read_key_usable)
         yield _gauge("tasks_down", "Tasks that have died and wait to begin again.", now.tasks_down)
 
     def _of_database(self, kept: Kept) -> Iterator[GaugeMetricFamily]:

@@ -131,10 +131,13 @@ class Service:
 
     async def exposition(self, pages: int) -> bytes:
         """Every metric as Prometheus reads it; `pages` is how many are connected."""
-        down = len(self._supervisor.down)
-        return await scrape.exposition(
-            self._common, scrape.Process(self.watcher.watch, pages, down)
+        process = scrape.Process(
+            watch=self.watcher.watch,
+            pages=pages,
+            tasks_down=len(self._supervisor.down),
+            read_key_usable=self.credentials.usable,
         )
+        return await scrape.exposition(self._common, process)
 
     async def _prepare(self) -> None:
         """Keep the merchant of the environment, and free what a dead process has left."""

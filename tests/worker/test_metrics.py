@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from forwarder.blink.errors import BlinkError
 from forwarder.model.actor import Actor
@@ -13,7 +14,7 @@ from forwarder.model.handshakes import LIMIT
 from forwarder.model.message import paid
 from forwarder.model.report import Report
 from forwarder.model.units import Sats
-from forwarder.store.database import Database
+from forwarder.store.database import Database, StoreError
 from forwarder.worker import scrape
 from forwarder.worker.desk import Desk
 from forwarder.worker.metrics import Metrics, Timing
@@ -25,7 +26,7 @@ from tests.worker.conftest import CREATE, PAY, READ, Shop, running, until
 
 
 async def scraped(shop: Shop) -> Exposition:
-    process = Process(shop.watcher.watch, pages=3, tasks_down=0)
+    process = Process(shop.watcher.watch, pages=3, tasks_down=0, read_key_usable=None)
     return Exposition((await scrape.exposition(shop.common, process)).decode())
 
 
@@ -185,14 +186,15 @@ async def test_without_a_database_the_scrape_says_so_and_goes_on(shop: Shop) -> 
     shop.common.metrics.handshakes.inc()
     path = shop.settings.database_url.removeprefix("sqlite+aiosqlite:///")
     broken = Database(f"sqlite+aiosqlite:///{path}.nowhere/none.db")
-    text = await scrape.exposition(
-        replace(shop.common, database=broken), Process(shop.watcher.watch, pages=0, tasks_down=1)
-    )
+    common = replace(shop.common, database=broken)
+    process = Process(shop.watcher.watch, pages=0, tasks_down=1, read_key_usable=False)
+    scraped_text = await scrape.exposition(common, process)
     await broken.close()
-    now = Exposition(text.decode())
+    now = Exposition(scraped_text.decode())
     assert now.value("forwarder_database_up") == 0
     assert now.value("forwarder_handshakes_total") == 1
     assert now.value("forwarder_tasks_down") == 1
+    assert now.value("forwarder_read_key_usable") == 0
     assert "forwarder_outstanding_sats" not in now.names
 
 
@@ -204,13 +206,17 @@ async def test_a_database_counts_what_it_commits_and_what_it_undoes(shop: Shop) 
     with pytest.raises(RuntimeError):
         async with database.transaction():
             raise RuntimeError
+    with pytest.raises(StoreError):
+        async with database.transaction() as tx:
+            await tx.execute(text("INSERT INTO nowhere VALUES (1)"))
     await database.close()
     counted = metrics.registry.get_sample_value
     name = "forwarder_database_transactions_total"
     assert counted(name, {"access": "read", "ending": "committed"}) == 1
     assert counted(name, {"access": "write", "ending": "undone"}) == 1
+    assert counted(name, {"access": "write", "ending": "failed"}) == 1
     seconds = "forwarder_database_transaction_seconds_count"
-    assert counted(seconds, {"access": "write"}) == 1
+    assert counted(seconds, {"access": "write"}) == 2
 
 
 def test_a_page_is_told_at_once_or_late_and_only_the_first_is_timed() -> None:
