@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forwarder import __version__
-from forwarder.cli import database, looking, merchants, money, serving
+from forwarder.cli import database, keys, looking, merchants, money, serving
 
 app = typer.Typer(
     help="Forwards each payment of a shared Blink point of sale to its merchant, exactly once.",
@@ -29,6 +29,10 @@ _merchants.command("add")(merchants.add)
 _merchants.command("list")(merchants.show)
 _merchants.command("disable")(merchants.disable)
 app.add_typer(_merchants, name="merchants")
+
+_keys = typer.Typer(help="The secret that everything is encrypted with.", no_args_is_help=True)
+_keys.command("rotate")(keys.rotate)
+app.add_typer(_keys, name="keys")
 
 _db = typer.Typer(help="The database and its tables.", no_args_is_help=True)
 _db.command("upgrade")(database.upgrade)

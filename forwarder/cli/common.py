@@ -14,7 +14,7 @@ from forwarder.blink.errors import BlinkError
 from forwarder.settings import Settings, SettingsError
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError
 from forwarder.store.merchants import TokenTaken
-from forwarder.store.secrets import ForeignSecret
+from forwarder.store.secrets import ForeignSecret, NotLeading
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.service import Service
 
@@ -64,6 +64,12 @@ def explained() -> Iterator[None]:
             "this database was made with another FORWARDER_SECRET_KEY; set that one, after the "
             "newest if it is being replaced. Nothing was changed",
             BAD_USAGE,
+        )
+    except NotLeading:
+        fail(
+            "no service uses the newest value of FORWARDER_SECRET_KEY yet: start every process "
+            "with all values, the newest first, and then rotate. Nothing was changed",
+            WRONG,
         )
     except NoSuchPayment:
         fail("there is no payment of this hash", WRONG)

@@ -41,6 +41,9 @@ MOVES: Final = {
 OPEN: Final = frozenset({_Q, _I, _S})
 """The states in which the service itself has the next step to take."""
 
+FINAL: Final = frozenset({_F, _R})
+"""The states that are never left."""
+
 SPENT: Final = frozenset({_S, _F, _R})
 """The states in which a forward's money has left BlinkPOS, or may have."""
 

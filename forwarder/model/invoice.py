@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -18,6 +18,9 @@ class InvoiceState(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
 
+
+PAGE_OUTLIVES_INVOICE: Final = timedelta(days=7)
+"""How long a page may still ask what became of an invoice that has expired."""
 
 MOVES: Final = {
     InvoiceState.PENDING: frozenset(

@@ -34,6 +34,14 @@ class Keyring:
 
     secrets: tuple[SecretStr, ...]
 
+    def newest(self) -> Keyring:
+        """The newest value alone."""
+        return Keyring(self.secrets[:1])
+
+    def older(self) -> list[Keyring]:
+        """Each of the other values alone, in their order."""
+        return [Keyring((secret,)) for secret in self.secrets[1:]]
+
     def keys(self, purpose: str) -> Sequence[bytes]:
         """32 bytes for `purpose` from each value of the secret, newest first."""
         return [_derive(secret.get_secret_value(), purpose) for secret in self.secrets]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, exists, or_, select
 
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState, PayoutInvoice
@@ -45,6 +45,12 @@ async def add(
 async def all_held(tx: Transaction) -> list[Forward]:
     """Everything that is held, oldest first."""
     query = select(forwards).where(UNSETTLED, forwards.c.state == ForwardState.HELD)
+    return [read(row) for row in await tx.execute(query.order_by(forwards.c.id))]
+
+
+async def unsettled_or_since(tx: Transaction, moment: datetime) -> list[Forward]:
+    """What is not at its end, and whatever was queued from `moment` on."""
+    query = select(forwards).where(or_(UNSETTLED, forwards.c.created_at >= moment))
     return [read(row) for row in await tx.execute(query.order_by(forwards.c.id))]
 
 

@@ -105,6 +105,13 @@ async def first_issued(tx: Transaction) -> datetime | None:
     return oldest
 
 
+async def last_end_before(tx: Transaction, moment: datetime) -> datetime | None:
+    """When the last of the invoices expires that were made before `moment`."""
+    query = select(func.max(invoices.c.expires_at)).where(invoices.c.created_at < moment)
+    last: datetime | None = (await tx.execute(query)).scalar_one()
+    return last
+
+
 async def pending(tx: Transaction) -> Pending:
     """What is being waited for; the index holds pending ones alone, so history costs nothing."""
     count, oldest, next_expiry = (await tx.execute(_WAITED_FOR)).one()

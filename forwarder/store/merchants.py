@@ -75,6 +75,13 @@ async def by_token(tx: Transaction, token: str) -> Merchant | None:
     return rows.read_first(Merchant, await tx.execute(query))
 
 
+async def hold_everyone(tx: Transaction) -> list[Merchant]:
+    """All merchants, and nobody else changes one until the end of the transaction."""
+    # SQLite needs no lock: its writers come one after the other.
+    query = select(merchants).order_by("name").with_for_update()
+    return rows.read_all(Merchant, await tx.execute(query))
+
+
 async def everyone(tx: Transaction) -> list[Merchant]:
     """All merchants, by name."""
     return rows.read_all(Merchant, await tx.execute(select(merchants).order_by("name")))
@@ -82,8 +89,21 @@ async def everyone(tx: Transaction) -> list[Merchant]:
 
 async def api_key(tx: Transaction, vault: Vault, merchant: Merchant) -> SecretStr:
     """A merchant's API key. Raises `VaultError`."""
-    query = select(merchants.c.sealed_api_key).where(merchants.c.id == merchant.id)
-    return vault.open(merchant.name, (await tx.execute(query)).scalar_one())
+    return vault.open(merchant.name, await _sealed(tx, merchant))
+
+
+async def is_current(tx: Transaction, vault: Vault, merchant: Merchant) -> bool:
+    """Whether a merchant's API key is encrypted under the newest value of the secret."""
+    return vault.is_current(await _sealed(tx, merchant))
+
+
+async def reseal(tx: Transaction, vault: Vault, merchant: Merchant) -> None:
+    """Encrypt a merchant's API key under the newest value of the secret. Raises `VaultError`."""
+    api_key = vault.open(merchant.name, await _sealed(tx, merchant))
+    sealed = vault.seal(merchant.name, api_key)
+    await tx.execute(
+        update(merchants).where(merchants.c.id == merchant.id).values(sealed_api_key=sealed)
+    )
 
 
 async def learn_wallet(tx: Transaction, merchant: Merchant, wallet_id: WalletId) -> None:
@@ -96,6 +116,12 @@ async def learn_wallet(tx: Transaction, merchant: Merchant, wallet_id: WalletId)
 async def disable(tx: Transaction, merchant: Merchant) -> None:
     """Refuse new sales of a merchant. What was received for it is still forwarded."""
     await tx.execute(update(merchants).where(merchants.c.id == merchant.id).values(enabled=False))
+
+
+async def _sealed(tx: Transaction, merchant: Merchant) -> str:
+    query = select(merchants.c.sealed_api_key).where(merchants.c.id == merchant.id)
+    sealed: str = (await tx.execute(query)).scalar_one()
+    return sealed
 
 
 async def _holder(tx: Transaction, token: SecretStr) -> Merchant | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -14,6 +14,10 @@ from forwarder.store.tables import secrets
 
 class ForeignSecret(Exception):
     """None of the secret's values is one that this database was ever used with."""
+
+
+class NotLeading(Exception):
+    """No service was started yet with this value of the secret as its newest."""
 
 
 async def check(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
@@ -27,3 +31,30 @@ async def check(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> 
         raise ForeignSecret
     for fingerprint in fingerprints:
         await insert_new(tx, secrets, {"fingerprint": fingerprint, "first_used_at": now})
+    if await _leader(tx) != fingerprints[0]:
+        newest = secrets.c.fingerprint == fingerprints[0]
+        await tx.execute(update(secrets).where(newest).values(led_since=now))
+
+
+async def led_since(tx: Transaction, fingerprints: Sequence[str]) -> datetime | None:
+    """Since when services use the first of these values for what is new; None if none ever ran.
+
+    Raises `ForeignSecret`, and `NotLeading` if they use another.
+    """
+    query = select(secrets.c.fingerprint, secrets.c.led_since)
+    kept = {row.fingerprint: row.led_since for row in await tx.execute(query)}
+    if not kept:
+        return None
+    if kept.keys().isdisjoint(fingerprints):
+        raise ForeignSecret
+    if await _leader(tx) != fingerprints[0]:
+        raise NotLeading
+    led: datetime | None = kept[fingerprints[0]]
+    return led
+
+
+async def _leader(tx: Transaction) -> str | None:
+    query = select(secrets.c.fingerprint).where(secrets.c.led_since.is_not(None))
+    last_first = query.order_by(secrets.c.led_since.desc()).limit(1)
+    leader: str | None = (await tx.execute(last_first)).scalar_one_or_none()
+    return leader

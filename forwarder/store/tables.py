@@ -195,6 +195,7 @@ secrets = Table(
     metadata,
     Column("fingerprint", Hash, primary_key=True),
     Column("first_used_at", UtcDateTime, nullable=False),
+    Column("led_since", UtcDateTime),  # the newest is the one that took the lead last
 )
 
 leases = Table(

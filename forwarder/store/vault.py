@@ -17,11 +17,20 @@ class Vault:
 
     def __init__(self, keyring: Keyring) -> None:
         self._fernet = keyring.fernet()
+        self._newest = keyring.newest().fernet()
 
     def seal(self, row: str, secret: SecretStr) -> str:
         """Encrypt a secret for the row of that name."""
         # Fernet binds no context, so the row's name goes into the plaintext.
         return self._fernet.encrypt(f"{row}\0{secret.get_secret_value()}".encode()).decode()
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether it was encrypted under the newest value of the secret."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def open(self, row: str, sealed: str) -> SecretStr:
         """Decrypt the secret of that row. Raises `VaultError`."""

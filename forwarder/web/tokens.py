@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import jwt
 
-from forwarder.model.invoice import Invoice
+from forwarder.model.invoice import PAGE_OUTLIVES_INVOICE, Invoice
 from forwarder.model.keyring import Keyring
-
-OUTLIVES_INVOICE: Final = timedelta(days=7)
-"""How long a page may still ask what became of an invoice that has expired."""
 
 _ALGORITHM: Final = "HS256"
 _AUDIENCE: Final = "page"
@@ -31,7 +28,7 @@ class PageTokens:
             "sub": str(invoice.id),
             "aud": _AUDIENCE,
             "iat": now,
-            "exp": invoice.expires_at + OUTLIVES_INVOICE,
+            "exp": invoice.expires_at + PAGE_OUTLIVES_INVOICE,
         }
         return jwt.encode(claims, self._keys[0], algorithm=_ALGORITHM)
 

@@ -9,7 +9,6 @@ from forwarder.blink.errors import BlinkError, Refused
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
-from forwarder.model.keyring import without_attempt
 from forwarder.model.ledger import Entry, Paid, Proof, Underway, Unpaid, proof_of
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
@@ -29,6 +28,7 @@ class Invoicing:
 
     def __init__(self, common: Common, moves: Moves) -> None:
         self._accounts = common.accounts
+        self._keyring = common.keyring
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
@@ -103,13 +103,14 @@ class Invoicing:
     async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
         """What BlinkPOS's own entries prove: Blink shows a payout invoice's name to its payer.
 
-        Under any attempt: an older database does not know of the later ones.
+        Under any attempt and any value of the secret: an older database does not know of what came
+        after it.
         """
-        stem = without_attempt(forward.external_id)
+        stems = self._keyring.forward_prefixes(forward.payment_hash, forward.position)
         pos = await self._accounts.pos()
         sent: list[Entry] = []
         async for page in pos.client.entries_since(pos.wallet_id, since, whole=True):
-            sent += [entry for entry in page if (entry.external_id or "").startswith(stem)]
+            sent += [entry for entry in page if (entry.external_id or "").startswith(stems)]
         proof = proof_of(sent)
         self._metrics.proved(proof)
         return proof

@@ -62,6 +62,23 @@ class Forwarder:
         self._reader = asyncio.create_task(self._read(self._process))
         await self._until_ready()
 
+    async def execute(self, *words: str, **more: str) -> tuple[int, str]:
+        """Run a command in its environment: the exit status, and all that it says."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "forwarder",
+            *words,
+            cwd=self.folder,
+            env={**inherited, **self.environment, "LOG_LEVEL": "error", **more},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
     async def stop(self) -> int:
         """SIGTERM, and the exit status."""
         return await self._end(signal.SIGTERM)

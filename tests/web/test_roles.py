@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
 
-from forwarder.model.invoice import Invoice, Order
+from forwarder.model.invoice import PAGE_OUTLIVES_INVOICE, Invoice, Order
 from forwarder.model.units import Sats
 from forwarder.sandbox import Sandbox
 from forwarder.settings import Settings
@@ -23,7 +23,7 @@ from forwarder.store.vault import Vault
 from forwarder.web.app import make_app
 from forwarder.web.routes import ROUTES, Route
 from forwarder.web.server import Server
-from forwarder.web.tokens import OUTLIVES_INVOICE, PageTokens
+from forwarder.web.tokens import PageTokens
 from forwarder.worker.clock import utc_now
 from forwarder.worker.service import Service
 
@@ -119,7 +119,7 @@ class House:
         return await self.service.sales.create(merchant, Order(name, Sats(21), "", 900))
 
     def _page_token(self, caller: str) -> str:
-        long_ago = self.shown.expires_at - OUTLIVES_INVOICE - timedelta(days=1)
+        long_ago = self.shown.expires_at - PAGE_OUTLIVES_INVOICE - timedelta(days=1)
         invoice = {
             "the page of another invoice": self.other,
             "the page, too late": replace(self.shown, expires_at=long_ago),

@@ -10,9 +10,9 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from forwarder.model.invoice import Invoice
+from forwarder.model.invoice import PAGE_OUTLIVES_INVOICE, Invoice
 from forwarder.model.keyring import Keyring
-from forwarder.web.tokens import OUTLIVES_INVOICE, PageTokens
+from forwarder.web.tokens import PageTokens
 from tests.web.fakes import NOW, FakeService
 
 OLD, NEW = SecretStr("o" * 32), SecretStr("n" * 32)
@@ -44,7 +44,7 @@ def test_a_token_names_its_invoice(invoice: Invoice) -> None:
 
 def test_a_token_outlives_its_invoice_by_a_week(invoice: Invoice) -> None:
     token = TOKENS.issue(invoice, NOW)
-    end = invoice.expires_at + OUTLIVES_INVOICE
+    end = invoice.expires_at + PAGE_OUTLIVES_INVOICE
     assert TOKENS.invoice_id(token, end - timedelta(seconds=1)) == invoice.id
     assert TOKENS.invoice_id(token, end) is None
 
