@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -95,6 +96,12 @@ async def newest(
         query = query.where(invoices.c.created_at >= since)
     newest_first = query.order_by(invoices.c.id.desc()).limit(limit)
     return rows.read_all(Invoice, await tx.execute(newest_first))
+
+
+async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> set[PaymentHash]:
+    """Which of these payment hashes belong to invoices that are kept."""
+    query = select(invoices.c.payment_hash).where(invoices.c.payment_hash.in_(hashes))
+    return set((await tx.execute(query)).scalars())
 
 
 async def first_issued(tx: Transaction) -> datetime | None:

@@ -100,24 +100,33 @@ class Reconciler:
         pages: list[Sequence[Entry]] = []
         async for page in pos.client.entries_since(pos.wallet_id, since or BEGINNING):
             await failpoint("reconciler.read")
-            if since is None and not pages and not await self._is_ours(page):
-                return []  # an account with a past of its own, and a service without one
+            if since is None and not pages and not await self._is_lost(page):
+                return await self._read_own()
             pages.append(page)
         return pages
 
+    async def _read_own(self) -> list[Sequence[Entry]]:
+        """Leave alone what an account has received before there was a service."""
+        async with self._database.reading() as tx:
+            first = await invoices.first_issued(tx)
+        return [] if first is None else await self._read(first)
+
     async def _since(self) -> datetime | None:
-        """From when on Blink's ledger is to be read; None for a database that knows nothing."""
+        """Until when Blink's ledger was read; None for a database that has not come to its end."""
         async with self._database.reading() as tx:
             last = await reconciliation.last_run(tx)
-            if last is not None and last.read_until is not None:
-                return last.read_until - OVERLAP
-            return await invoices.first_issued(tx)
+        return None if last is None or last.read_until is None else last.read_until - OVERLAP
 
-    async def _is_ours(self, page: Sequence[Entry]) -> bool:
-        """Whether there are sales of a merchant of ours: then it is our database that was lost."""
+    async def _is_lost(self, page: Sequence[Entry]) -> bool:
+        """Whether there are sales of ours that are not kept: then it is our database that was lost.
+
+        It may know newer ones: tills go on selling while the ledger is read, and that can be cut.
+        """
         async with self._database.reading() as tx:
-            known = await merchants.everyone(tx)
-        return any(self._keyring.seller(entry.external_id, known) for entry in page)
+            sellers = await merchants.everyone(tx)
+            kept = await invoices.among(tx, [e.payment_hash for e in page if e.payment_hash])
+        sales = [entry for entry in page if self._keyring.seller(entry.external_id, sellers)]
+        return any(entry.payment_hash not in kept for entry in sales)
 
     async def _keep(self, pages: Sequence[Sequence[Entry]], report: Report) -> None:
         newest = max((entry.created_at for page in pages for entry in page), default=None)
