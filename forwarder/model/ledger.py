@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -46,11 +46,22 @@ class Entry:
         return Receipt(self.payment_hash, self.id, Sats(self.amount))
 
 
+def income(entries: Sequence[Entry]) -> list[Receipt]:
+    """What has come in; a receipt with the hash of a send has come back, and is none of it."""
+    sent = {entry.payment_hash for entry in entries if entry.direction is Direction.SEND}
+    receipts = [receipt for entry in entries if (receipt := entry.receipt()) is not None]
+    return [receipt for receipt in receipts if receipt.payment_hash not in sent]
+
+
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Blink has our SEND, settled: the money is with its destination."""
+    """Blink has our SEND, settled: the money is with its destination.
+
+    `payout_hash` is what it has paid, where Blink says so.
+    """
 
     transaction_id: str
+    payout_hash: PaymentHash | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ def proof_of(entries: Iterable[Entry]) -> Proof:
     sends = [entry for entry in entries if entry.direction is Direction.SEND]
     for entry in sends:
         if entry.status is EntryStatus.SUCCESS:
-            return Paid(entry.id)
+            return Paid(entry.id, entry.payment_hash)
     if any(entry.status is EntryStatus.PENDING for entry in sends):
         return Underway()
     return Unpaid()

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, se
 from forwarder.model.actor import Actor
 from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
 from forwarder.model.lease import Lease
+from forwarder.model.ledger import Paid
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, journal, locks, totals
@@ -64,10 +65,15 @@ async def begin_sending(
     return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
 
 
-async def finish(tx: Transaction, forward: Forward, transaction_id: str, lease: Lease) -> Forward:
-    """Record Blink's SEND: final."""
-    values = {"transaction_id": transaction_id, "due_at": None, "held_reason": None}
-    detail = {"transactionId": transaction_id, "amountSat": forward.amount}
+async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) -> Forward:
+    """Record Blink's SEND: final. Its hash is kept too, for by that it is known if it comes back.
+
+    A SEND that an older database finds by its name has paid an invoice that is not kept.
+    """
+    values: Values = {"transaction_id": sent.transaction_id, "due_at": None, "held_reason": None}
+    if sent.payout_hash is not None:
+        values = {**values, "payout_hash": sent.payout_hash}
+    detail = {"transactionId": sent.transaction_id, "amountSat": forward.amount}
     await totals.add(tx, Total.FORWARDED, forward.amount)
     return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
 

@@ -64,23 +64,25 @@ class Audit:
             if _is_ours(e)
         }
         self._names: dict[tuple[PaymentHash, int], str] = {}
-        self.report = Report(dry_run)
+        self._payouts = {e.payment_hash: e for page in pages for e in page if _is_ours(e)}
+        self.report = Report(dry_run, entries=sum(map(len, pages)))
 
     async def run(self) -> Report:
         """Audit the pages, which are newest first."""
         async with self._database.reading() as tx:
             self._merchants = await merchants.everyone(tx)
         for page in reversed(self._pages):
-            await self._receipts(page)
+            await self._receipts([entry for entry in page if self._payout_of(entry) is None])
         for page in reversed(self._pages):
             await self._sends(page)
+        for page in reversed(self._pages):
+            await self._returns(page)
         return self.report
 
     # Receipts
 
     async def _receipts(self, page: Sequence[Entry]) -> None:
         """Take in what nobody told us of, and book what has come back."""
-        self.report.entries += len(page)
         income = {r.payment_hash: entry for entry in page if (r := entry.receipt()) is not None}
         async with self._database.reading() as tx:
             kept = await payments.among(tx, income)
@@ -133,6 +135,23 @@ class Audit:
             self.report.rebuilt.append(payment_hash)
             if not self.report.dry_run:
                 await self._rebuilding.rebuild(entry, payment_hash, merchant, self._names)
+
+    # Returns
+
+    def _payout_of(self, entry: Entry) -> Entry | None:
+        """The SEND that has come back with this receipt."""
+        return None if entry.receipt() is None else self._payouts.get(entry.payment_hash)
+
+    async def _returns(self, page: Sequence[Entry]) -> None:
+        """Book what has come back, now that the forwards of all sends are known."""
+        for entry in page:
+            sent = self._payout_of(entry)
+            if sent is None:
+                continue
+            if forward := await self._by_stem(sent):
+                await self._refund(entry, forward)
+            else:
+                await self._receipts([entry])
 
     async def _refund(self, entry: Entry, forward: Forward) -> None:
         if self.report.dry_run:

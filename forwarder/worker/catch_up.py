@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from forwarder.failpoints import failpoint
+from forwarder.model.ledger import income
 from forwarder.model.payment import Source
 from forwarder.store import invoices
 from forwarder.worker.common import Common
@@ -62,9 +63,8 @@ class CatchUp:
         pos = await self._accounts.pos()
         newest: datetime | None = None
         async for page in pos.client.entries_since(pos.wallet_id, edge):
-            receipts = [receipt for entry in page if (receipt := entry.receipt()) is not None]
             await failpoint("catch_up.found")
-            await self._intake.take(receipts, Source.CATCH_UP)
+            await self._intake.take(income(page), Source.CATCH_UP)
             await failpoint("catch_up.taken")
             newest = newest or (page[0].created_at if page else None)
         return newest

@@ -84,8 +84,8 @@ class Invoicing:
         sale = await self._moves.paid_invoice(forward)
         try:
             match await self._sent_by_name(forward, sale.issued_at):
-                case Paid(transaction_id):
-                    return await self._moves.finish(forward, transaction_id)
+                case Paid() as sent:
+                    return await self._moves.finish(forward, sent)
                 case Underway():
                     return await self._moves.postpone(forward, "its payment is under way at Blink")
                 case Unpaid():

@@ -12,6 +12,7 @@ from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Invoice
 from forwarder.model.lease import Lease
+from forwarder.model.ledger import Paid
 from forwarder.model.message import Message
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
 from forwarder.model.refusal import Refusal, Remedy
@@ -128,13 +129,13 @@ class Moves:
         log.warning("a forward waits", state=forward.state.value, reason=reason)
         return None
 
-    async def finish(self, forward: Forward, transaction_id: str) -> Next:
+    async def finish(self, forward: Forward, sent: Paid) -> Next:
         """To `forwarded`, and tell the page if that was the last forward of its payment."""
         async with self._database.transaction() as tx:
-            await moves.finish(tx, forward, transaction_id, self.lease())
+            await moves.finish(tx, forward, sent, self.lease())
             told = await complete(tx, forward, self._clock())
         self._metrics.ended(forward, End.FORWARDED, self._clock())
-        log.info("a payment was forwarded", transaction_id=transaction_id, sats=forward.amount)
+        log.info("a payment was forwarded", transaction_id=sent.transaction_id, sats=forward.amount)
         await failpoint("moves.forwarded")
         await self._notifier.deliver(told)
         return None

@@ -127,8 +127,8 @@ class Sending:
 
     async def _conclude(self, forward: Forward, proof: Proof, refusal: Refusal | None) -> Next:
         match proof:
-            case Paid(transaction_id):
-                return await self._moves.finish(forward, transaction_id)
+            case Paid() as sent:
+                return await self._moves.finish(forward, sent)
             case Underway():
                 return await self._moves.postpone(forward, "its payment is under way at Blink")
             case Unpaid():

@@ -16,10 +16,11 @@ from forwarder.model.ledger import (
     Proof,
     Underway,
     Unpaid,
+    income,
     proof_of,
 )
 from forwarder.model.payment import Receipt, shares_of
-from forwarder.model.units import Sats
+from forwarder.model.units import PaymentHash, Sats
 from tests.model.samples import HASH, SATS, entry
 
 SEND, RECEIVE = Direction.SEND, Direction.RECEIVE
@@ -46,21 +47,21 @@ def back(status: EntryStatus) -> Entry:
     ("entries", "proof"),
     [
         ([], Unpaid()),
-        ([send(SUCCESS)], Paid("send")),
+        ([send(SUCCESS)], Paid("send", HASH)),
         ([send(PENDING)], Underway()),
         ([send(FAILURE)], Unpaid()),
         # A failed payment through Lightning: the debit and its reversal.
         ([back(FAILURE), send(FAILURE)], Unpaid()),
         # Failed, then tried again with success, in either order.
-        ([send(SUCCESS, "second"), back(FAILURE), send(FAILURE)], Paid("second")),
-        ([send(FAILURE), back(FAILURE), send(SUCCESS, "second")], Paid("second")),
+        ([send(SUCCESS, "second"), back(FAILURE), send(FAILURE)], Paid("second", HASH)),
+        ([send(FAILURE), back(FAILURE), send(SUCCESS, "second")], Paid("second", HASH)),
         # Failed, then tried again, and that one is still going.
         ([send(PENDING), back(FAILURE), send(FAILURE)], Underway()),
-        ([send(PENDING), send(SUCCESS, "second")], Paid("second")),
+        ([send(PENDING), send(SUCCESS, "second")], Paid("second", HASH)),
         # What has come in is no proof of what went out: a refund, or an income of that hash.
         ([back(SUCCESS)], Unpaid()),
         ([back(PENDING)], Unpaid()),
-        ([back(SUCCESS), send(SUCCESS)], Paid("send")),
+        ([back(SUCCESS), send(SUCCESS)], Paid("send", HASH)),
     ],
 )
 def test_only_a_send_of_ours_proves_anything(entries: list[Entry], proof: Proof) -> None:
@@ -107,3 +108,8 @@ def test_the_shares_of_a_payment_add_up_to_it(received: int, merchant_id: int) -
     assert all(share.amount > 0 for share in shares)
     positions = [share.position for share in shares]
     assert len(set(positions)) == len(positions)
+
+
+def test_what_comes_back_is_no_income() -> None:
+    earned = entry(id="earned", direction=RECEIVE, payment_hash=PaymentHash("f" * 64))
+    assert income([back(SUCCESS), earned, send(SUCCESS)]) == [earned.receipt()]

@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select
 from forwarder.model.actor import Actor
 from forwarder.model.forward import OPEN, ForwardState
 from forwarder.model.invoice import InvoiceState
-from forwarder.model.ledger import Direction
+from forwarder.model.ledger import Direction, Paid
 from forwarder.model.payment import Source
 from forwarder.model.units import Sats
 from forwarder.store import figures, interventions, invoices, moves, payments, tables, totals
@@ -80,7 +80,7 @@ async def sell(tx: Transaction, n: int) -> None:
             assert await payments.add(tx, receipt(n, sats), None, Source.CATCH_UP, NOW)
         case 4:
             sending = await stand(tx, await a_forward(tx, n, sats), S)
-            await moves.finish(tx, sending, f"send-{n}", lease())
+            await moves.finish(tx, sending, Paid(f"send-{n}"), lease())
         case 5:
             held = await stand(tx, await a_forward(tx, n, sats), H, None)
             assert await interventions.resolve(tx, held, "by hand", Actor.HTTP, NOW)

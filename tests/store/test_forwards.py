@@ -12,6 +12,7 @@ import pytest
 
 from forwarder.model.forward import MOVES, Forward, ForwardState
 from forwarder.model.lease import Lease
+from forwarder.model.ledger import Paid
 from forwarder.model.payment import Share
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import Sats
@@ -45,7 +46,7 @@ Move = Callable[[Transaction, Forward, Lease], Awaitable[object]]
 MAKERS: dict[str, tuple[ForwardState | None, Move]] = {
     "invoiced": (I, lambda tx, it, me: moves.keep_invoice(tx, it, payout(99), me)),
     "sending": (S, lambda tx, it, me: moves.begin_sending(tx, it, WALLET, me)),
-    "forwarded": (F, lambda tx, it, me: moves.finish(tx, it, "send-99", me)),
+    "forwarded": (F, lambda tx, it, me: moves.finish(tx, it, Paid("send-99"), me)),
     "unpaid": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, None, LATER, me)),
     "condemned": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, REFUSAL, LATER, me)),
     "renewed": (Q, lambda tx, it, me: moves.renew(tx, it, "fwd-99", me)),
@@ -163,7 +164,7 @@ async def test_the_way_of_a_forward_is_told_step_by_step(database: Database) -> 
     forward = await ready(database)
     async with database.transaction() as tx:
         sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
-        done = await moves.finish(tx, sending, "send-1", lease())
+        done = await moves.finish(tx, sending, Paid("send-1"), lease())
         payment = await a_payment(tx, 2)
         assert await forwards.all_settled(tx, payment)  # it has no forwards: nothing is open
         story = [one.step for one in await journal.story(tx, forward.payment_hash)]
@@ -243,7 +244,7 @@ async def test_one_forward_at_a_time_is_sent(database: Database) -> None:
         assert await moves.begin_sending(tx, second, WALLET, lease("you")) is None
         assert (await found(tx, second)).state is I
     async with database.transaction() as tx:
-        await moves.finish(tx, sending, "send-1", lease("me"))
+        await moves.finish(tx, sending, Paid("send-1"), lease("me"))
     async with database.transaction() as tx:
         assert await moves.begin_sending(tx, second, WALLET, lease("you")) is not None
 
@@ -319,7 +320,7 @@ async def test_more_than_was_received_is_never_sent(
     for forward in covered:
         async with database.transaction() as tx:
             sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
-            await moves.finish(tx, sending, f"send-{forward.id}", lease())
+            await moves.finish(tx, sending, Paid(f"send-{forward.id}"), lease())
     with pytest.raises(Insolvent):
         async with database.transaction() as tx:
             await moves.begin_sending(tx, last, WALLET, lease())
@@ -331,7 +332,7 @@ async def test_all_that_was_received_is_sent(database: Database) -> None:
     for forward in await shares(database, 1_000, 600, 399, 1):
         async with database.transaction() as tx:
             sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
-            await moves.finish(tx, sending, f"send-{forward.id}", lease())
+            await moves.finish(tx, sending, Paid(f"send-{forward.id}"), lease())
 
 
 @pytest.mark.parametrize("state", [S, F, R])
