@@ -91,10 +91,10 @@ class Accounts:
         key = self._keys.get(value)
         return None if key is None or key.revoked else key
 
-    def revoke(self, value: str) -> None:
+    def revoke(self, value: str, revoked: bool = True) -> None:
         if value not in self._keys:
             raise SandboxError("no such API key")
-        self._keys[value].revoked = True
+        self._keys[value].revoked = revoked
 
     def owner(self, wallet_id: str) -> Account:
         return self.by_id[self.wallet(wallet_id).account_id]

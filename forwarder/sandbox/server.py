@@ -128,9 +128,9 @@ class Sandbox:
     ) -> str:
         return self.bank.accounts.create_key(account, parse_scopes(scopes)).value
 
-    def revoke_key(self, key: str) -> None:
+    def revoke_key(self, key: str, revoked: bool = True) -> None:
         """The key is refused from now on; websockets that are open go on."""
-        self.bank.accounts.revoke(key)
+        self.bank.accounts.revoke(key, revoked)
 
     def limit_key(self, key: str, daily_sats: int | None) -> None:
         found = self.bank.accounts.key(key)

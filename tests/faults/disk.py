@@ -193,6 +193,11 @@ class Files:
             self._outside = sqlite3.connect(self.path)
         return self._outside.execute(query, values).fetchall()
 
+    def holds(self, text: str) -> bool:
+        """Whether a text is anywhere in the files of the database, be it in what was deleted."""
+        mine = self.path.parent.glob(f"{self.path.name}*")
+        return any(text.encode() in path.read_bytes() for path in mine)
+
     def insert(self, table: str, **values: object) -> None:
         """Add a row, as another program would."""
         names, marks = ", ".join(values), ", ".join("?" for _ in values)

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from pydantic import SecretStr
@@ -15,9 +16,11 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
 from forwarder.sandbox import TransactionView
+from tests.faults import clock
 from tests.faults.network import CREATE
-from tests.faults.world import SECRETS, World, errors
+from tests.faults.world import SECRETS, World, errors, said
 
+END: Final = datetime.max.replace(tzinfo=UTC)
 SETTLE_SECONDS: Final = 2_400.0
 FINAL: Final = ("forwarded", "resolved")
 
@@ -76,6 +79,7 @@ def _findings(world: World, may_be_held: bool) -> Iterator[str]:
     yield from _proven(world)
     yield from _told(world)
     yield from _limits(world)
+    yield from _secret(world)
 
 
 def _forwarded_once(world: World, may_be_held: bool) -> Iterator[str]:
@@ -128,13 +132,17 @@ def _proven(world: World) -> Iterator[str]:
 
 
 def _told(world: World) -> Iterator[str]:
-    """I7: whoever is connected knows the end."""
+    """I7: whoever is connected knows the end.
+
+    After a rebuild a sale has its name at Blink: its page cannot ask for it by the till's own.
+    """
+    known = {name for (name,) in world.files.read("SELECT external_id FROM invoices")}
     paid = {receipt.payment_hash for receipt in _income(world)}
     done = {name for (name,) in world.files.read(
         "SELECT payment_hash FROM forwards WHERE state = 'forwarded'"
     )}  # fmt: skip
     for sale in world.sales:
-        if sale.invoice is None or world.restored:
+        if sale.invoice is None or sale.order.external_id not in known:
             continue
         wanted = [
             kind
@@ -148,14 +156,27 @@ def _told(world: World) -> Iterator[str]:
 def _limits(world: World) -> Iterator[str]:
     """I10, and what the network has seen."""
     yield from (f"I10: {what}" for what in world.network.broken)
-    if not world.restored and _most_in_a_minute(world.sandbox.handshakes) > 10:
-        yield "I10: more than 10 handshakes in a minute"
+    # The budget is kept in the database: with an older one it begins anew.
+    for begin, end in pairwise([clock.BEGINNING, *world.restored_at, END]):
+        times = [at for at in world.sandbox.handshakes if begin <= at < end]
+        if _most_in_a_minute(times) > 10:
+            yield "I10: more than 10 handshakes in a minute"
     made: defaultdict[str | None, list[datetime]] = defaultdict(list)
     for call in world.sandbox.calls:
         if call.operation == CREATE:
             made[call.account_id].append(call.at)
     if any(_most_in_a_minute(times) > 60 for times in made.values()):
         yield "I10: more than 60 invoices in a minute"
+
+
+def _secret(world: World) -> Iterator[str]:
+    """I9: of what was said, and of the bytes on the disk."""
+    text = "\n".join(said)
+    for canary in world.canaries():
+        if canary in text:
+            yield f"I9: {canary[:12]}... was logged or told"
+        if world.files.holds(canary):
+            yield f"I9: {canary[:12]}... is in the database"
 
 
 def _most_in_a_minute(times: Sequence[datetime]) -> int:
@@ -170,12 +191,24 @@ def _most_in_a_minute(times: Sequence[datetime]) -> int:
 async def _reconciled(world: World) -> AsyncIterator[str]:
     """I11 and I12: reading Blink's ledger once more finds nothing and changes nothing."""
     await world.recover()
+    for finding in _refunded(world):
+        yield finding
     before = _rows(world)
     for name, report in (("I12", await world.reconcile()), ("I11", await world.recover())):
         if not isinstance(report, Report) or not report.is_clean:
             yield f"{name}: {report}"
         if _rows(world) != before:
             yield f"{name}: reading a clean ledger has changed the database"
+
+
+def _refunded(world: World) -> Iterator[str]:
+    """I3: what has come back is booked, once, and is no income."""
+    booked = dict(world.files.read("SELECT transaction_id, amount FROM refunds"))
+    for refund in _refunds(world):
+        if booked.get(refund.id) != refund.amount:
+            yield f"I3: refund {refund.id} of {refund.amount} is not booked: {booked}"
+        if world.files.read("SELECT 1 FROM payments WHERE transaction_id = ?", refund.id):
+            yield f"I3: refund {refund.id} was taken for income"
 
 
 def trace(world: World) -> list[str]:
@@ -206,7 +239,16 @@ def story(world: World) -> str:
 
 def _income(world: World) -> list[TransactionView]:
     """Receipts of invoices of BlinkPOS: what has to be forwarded."""
-    return world.sandbox.receipts(world.pos.btc_wallet_id)
+    sent = {send.payment_hash for send in _sends(world)}
+    receipts = world.sandbox.receipts(world.pos.btc_wallet_id)
+    return [receipt for receipt in receipts if receipt.payment_hash not in sent]
+
+
+def _refunds(world: World) -> list[TransactionView]:
+    """Receipts that carry the hash of what was sent."""
+    sent = {send.payment_hash for send in _sends(world)}
+    receipts = world.sandbox.receipts(world.pos.btc_wallet_id)
+    return [receipt for receipt in receipts if receipt.payment_hash in sent]
 
 
 def _sends(world: World) -> list[TransactionView]:

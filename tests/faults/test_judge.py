@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from forwarder.model.keyring import Keyring
@@ -68,6 +69,21 @@ async def forget_the_page(_: World, sale: Sale) -> None:
     sale.told.clear()
 
 
+async def say_a_secret(world: World, _: Sale) -> None:
+    structlog.get_logger().info("a key is used", key=world.pos_key)
+
+
+async def keep_a_secret(world: World, _: Sale) -> None:
+    world.files.update("UPDATE journal SET detail = ?", world.shops[0].token)
+
+
+async def take_no_refunds(world: World, _: Sale) -> None:
+    world.files.update(
+        "CREATE TRIGGER deaf BEFORE INSERT ON refunds BEGIN SELECT RAISE(IGNORE); END"
+    )
+    await world.refund()
+
+
 async def ask_too_often(world: World, _: Sale) -> None:
     for _again in range(11):
         world.sandbox._websocket.handshakes.admit(clock.now())
@@ -86,6 +102,9 @@ def test_a_good_day_is_not_objected_to(files: Files) -> None:
         (go_back, "I5"),
         (invent_a_send, "I6"),
         (forget_the_page, "I7"),
+        (say_a_secret, "I9: .* was logged"),
+        (keep_a_secret, "I9: .* is in the database"),
+        (take_no_refunds, "I3: refund"),
         (ask_too_often, "I10"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,

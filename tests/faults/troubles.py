@@ -22,6 +22,7 @@ _READS: Final = CANNED | _ANSWERS
 # Seconds that decide something: longer than a deadline of ours, or shorter than all.
 _SECONDS: Final = {"late_answer": 23.0, "slow": 4.0, "pending_then_success": 6.0}
 _SECONDS_DEFAULT: Final = 1.5
+_REFUND_SECONDS: Final = 60.0  # so long is waited for something that could come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,31 @@ def _spend_no_more(world: World) -> None:
     world.sandbox.limit_account(world.pos, 1)
 
 
+def _revoke(key: Callable[[World], str], world: World) -> None:
+    revoked = key(world)
+
+    def begin() -> None:
+        world.sandbox.revoke_key(revoked)
+
+    def end(world: World) -> None:
+        world.sandbox.revoke_key(revoked, revoked=False)
+
+    _for_a_while(world, world.random.uniform(0.5, 20), begin, end)
+
+
+def _refund(world: World) -> None:
+    world.network.spawn(_refund_soon(world))
+
+
+async def _refund_soon(world: World) -> None:
+    """As soon as something was sent, or a little later."""
+    until = asyncio.get_running_loop().time() + _REFUND_SECONDS
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(world.random.choice((0.02, 0.2, 2.0)))
+        if await world.refund():
+            return
+
+
 def _slowness(world: World) -> None:
     world.sandbox.set_latency("*", world.random.uniform(0.3, 3))
     world.sandbox.set_latency(PAY, world.random.uniform(0.3, 9))
@@ -128,6 +154,11 @@ _HERE: Final = [
     Trouble("clock:behind", partial(_clock, -1)),
     Trouble("shop:receive_disabled", _refuse_money),
     Trouble("pos:limit_exceeded", _spend_no_more),
+    Trouble("pos:key_revoked", partial(_revoke, lambda world: world.pos_key)),
+    Trouble("shop:key_revoked", partial(_revoke, lambda world: world.shops[0].key)),
+    Trouble("pos:blocked", lambda world: world.block(world.pos)),
+    Trouble("shop:blocked", lambda world: world.block(world.shops[0].account)),
+    Trouble("send:refunded", _refund),
 ]
 
 TROUBLES: Final = {trouble.name: trouble for trouble in [*_blink(), *_HERE]}

@@ -53,6 +53,9 @@ EXPECTED: Final = (Gone, BlinkError, SQLAlchemyError, OSError, asyncio.Cancelled
 errors: list[dict[str, Any]] = []
 """What was logged as an error in this run, for whoever looks into a failure."""
 
+said: list[str] = []
+"""All that was logged, told and answered in this run: no secret may be in it."""
+
 
 @dataclass
 class Shop:
@@ -78,6 +81,7 @@ class Sale:
 
     async def tell(self, message: Message) -> None:
         """As a connected page: each message is shown once."""
+        said.append(str(message.body))
         kind = str(message.body["type"])
         if kind not in [known for _, known in self.told]:
             self.told.append((asyncio.get_running_loop().time(), kind))
@@ -106,14 +110,27 @@ class World:
         self.life: Life | None = None
         self.lives = 0
         self.sales: list[Sale] = []
-        self.restored = False
-        self.moved: list[Account] = []
+        self.restored_at: list[datetime] = []
+        self.moved: list[Shop] = []
+        self.blocked_until = 0.0
         self._guard: asyncio.Task[None] | None = None
         self.sandbox.limit_handshakes(10)
 
     def _open(self, number: int) -> Shop:
         account = self.sandbox.open_account(f"shop{number}")
         return Shop(f"shop{number}", account, self.sandbox.create_key(account), f"token-{number}")
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database is not the one of the beginning."""
+        return bool(self.restored_at)
+
+    def canaries(self) -> Iterator[str]:
+        """What nobody but its owner may ever read."""
+        yield from SECRETS
+        yield self.pos_key
+        for shop in [*self.shops, *self.moved]:
+            yield from (shop.key, shop.token)
 
     # The service
 
@@ -202,8 +219,10 @@ class World:
     async def insist(self, question: Callable[[Service], Awaitable[Any]]) -> Any:  # noqa: ANN401
         """Ask until there is an answer, or patience ends; then None."""
         for _ in range(PATIENCE):
-            with suppress(*EXPECTED):
+            try:
                 return await self.ask(question)
+            except EXPECTED as exc:
+                said.append(f"{exc}: {exc.__cause__}")
             await asyncio.sleep(self.random.uniform(0.3, 3.0))
         return None
 
@@ -283,10 +302,24 @@ class World:
         else:
             self.network.hooks[point] = crash
 
+    async def refund(self) -> bool:
+        """What was sent last comes back, as a receipt that carries our outgoing hash."""
+        sends = self.sandbox.sends(self.pos.btc_wallet_id)
+        if sends:
+            await self.sandbox.refund(sends[0].id)
+        return bool(sends)
+
+    def block(self, account: Account) -> None:
+        """Somebody else makes one invoice too many on an account: Blink makes no more for 300 s."""
+        limit = self.sandbox.bank.invoices.own_limit
+        while limit.allows(account.id, clock.now()):
+            pass
+        self.blocked_until = asyncio.get_running_loop().time() + limit.block.total_seconds()
+
     def move_shop(self) -> None:
         """Give the first shop another account at Blink; it takes effect at the next start."""
         account = self.sandbox.open_account(f"{self.shops[0].name}-{len(self.moved)}")
-        self.moved.append(self.shops[0].account)
+        self.moved.append(self.shops[0])
         self.shops[0] = replace(
             self.shops[0], account=account, key=self.sandbox.create_key(account)
         )
@@ -311,7 +344,7 @@ class World:
     async def _exchange_disk(self, exchange: Callable[[], None]) -> None:
         await self.rest()
         exchange()
-        self.restored = True
+        self.restored_at.append(clock.now())
         await self.begin()
 
     async def calm(self) -> None:
@@ -320,8 +353,10 @@ class World:
         self.network.hooks.clear()
         self.network.is_down = False
         self.sandbox.faults.clear()
+        self.sandbox.revoke_key(self.pos_key, revoked=False)
         for shop in self.shops:
             self.sandbox.disable_receive(shop.account, disabled=False)
+            self.sandbox.revoke_key(shop.key, revoked=False)
         self.sandbox.limit_account(self.pos, None)
         self.sandbox.api.latencies.clear()
         Disk.trouble = None
@@ -329,6 +364,7 @@ class World:
         if self._guard is None:
             await self.begin()
         await self.serving()
+        await asyncio.sleep(max(0, self.blocked_until - asyncio.get_running_loop().time()))
 
 
 @cache
@@ -366,8 +402,10 @@ async def _cancel(service: Service, sale: Sale) -> None:
         await service.sales.cancel(found)
 
 
-def _collect(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    errors.append(dict(event))
+def _collect(_: object, level: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    said.append(str(event))
+    if level in ("error", "critical"):
+        errors.append(dict(event))
     raise structlog.DropEvent
 
 
@@ -381,8 +419,8 @@ def stage() -> Iterator[None]:
         kept = structlog.get_config()
         logging.disable()  # what SQLAlchemy's pool says of a life that has died
         structlog.configure(
-            processors=[_collect],
-            wrapper_class=structlog.make_filtering_bound_logger("error"),
+            processors=[structlog.processors.format_exc_info, _collect],
+            wrapper_class=structlog.make_filtering_bound_logger("debug"),
             cache_logger_on_first_use=False,
         )
         try:
@@ -399,6 +437,7 @@ async def opened(files: Files, seed: int, shops: int = 1) -> AsyncIterator[World
     enlist(loop)
     loop.set_exception_handler(lambda _, context: errors.append(context))
     errors.clear()
+    said.clear()
     files.forget_backup()
     failpoints.disarm()
     Disk.trouble = None
