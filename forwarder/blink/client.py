@@ -99,6 +99,11 @@ class BlinkClient:
         async with Client(transport=transport, execute_timeout=None) as session:
             yield cls(session, api_key, observe)
 
+    @property
+    def creations_left(self) -> int:
+        """How many invoices may be made now."""
+        return self._creations.left
+
     async def create_invoice(
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
     ) -> Issued:

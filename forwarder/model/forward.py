@@ -59,7 +59,7 @@ class PayoutInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A forward as it is kept; `created_at` is when its payment was.
+    """A forward as it is kept; `created_at` is when its payment was, `ended_at` when its end was.
 
     `asked_at` is set before the first call that could make its payout invoice leaves, `sent_at`
     before a call that could pay it from the wallet `sent_from` leaves; `lost_at` is when the last
@@ -87,3 +87,4 @@ class Forward:
     due_at: datetime | None
     held_reason: str | None
     created_at: datetime
+    ended_at: datetime | None

@@ -28,6 +28,20 @@ class Message:
         return datetime.fromisoformat(str(self.body["timestamp"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an operator tells every page, whatever it shows."""
+
+    id: str
+    at: datetime
+    message: str
+
+    @property
+    def body(self) -> Body:
+        """The notice as a page gets it."""
+        return {"type": "notice", "message": self.message, "timestamp": iso(self.at)}
+
+
 def paid(invoice: Invoice, received: Sats, now: datetime) -> Message:
     """The customer's payment has arrived."""
     return _message(

@@ -23,7 +23,7 @@ from forwarder.store.tables import UNSETTLED, forwards
 async def add(
     tx: Transaction, payment: Payment, share: Share, external_id: str, now: datetime
 ) -> None:
-    """Queue a forward, due at once."""
+    """Queue a forward, due at once. It is as old as its payment."""
     values = {
         "payment_hash": payment.payment_hash,
         "position": share.position,
@@ -34,7 +34,7 @@ async def add(
         "external_id": external_id,
         "tries": 0,
         "due_at": now,
-        "created_at": now,
+        "created_at": payment.seen_at,
     }
     if await insert_new(tx, forwards, values):
         detail = {"position": share.position, "amountSat": share.amount}

@@ -36,7 +36,7 @@ async def resolve(
     tx: Transaction, forward: Forward, note: str, actor: Actor, now: datetime
 ) -> bool:
     """`held` -> `resolved`: final; false if it is no longer held."""
-    values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None}
+    values = {"state": ForwardState.RESOLVED, "due_at": None, "owner": None, "ended_at": now}
     step = Step(now, "resolved", actor, {"note": note, "reason": forward.held_reason})
     if not await _intervene(tx, forward, values, step):
         return False
@@ -54,6 +54,7 @@ async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime)
         "held_reason": None,
         "owner": None,
         "due_at": None,
+        "ended_at": now,
     }
     detail = {"transactionId": entry.id, "amountSat": -entry.amount}
     step = Step(now, "forwarded", Actor.RECONCILIATION, detail)

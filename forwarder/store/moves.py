@@ -70,7 +70,12 @@ async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) ->
 
     A SEND that an older database finds by its name has paid an invoice that is not kept.
     """
-    values: Values = {"transaction_id": sent.transaction_id, "due_at": None, "held_reason": None}
+    values: Values = {
+        "transaction_id": sent.transaction_id,
+        "due_at": None,
+        "held_reason": None,
+        "ended_at": lease.now,
+    }
     if sent.payout_hash is not None:
         values = {**values, "payout_hash": sent.payout_hash}
     detail = {"transactionId": sent.transaction_id, "amountSat": forward.amount}

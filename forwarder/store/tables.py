@@ -92,6 +92,10 @@ invoices = Table(
     CheckConstraint("amount > 0", name="amount"),
     _one_of("state", InvoiceState),
     Index(None, "merchant_id", "id"),
+    Index(None, "external_id"),
+    Index(None, "amount", "created_at", "payment_hash"),
+    Index(None, "state", "created_at", "payment_hash"),
+    Index(None, "merchant_id", "state", "created_at", "payment_hash"),
 )
 Index(
     "ix_invoices_pending",
@@ -110,6 +114,15 @@ payments = Table(
     Column("source", member_of(Source, 16), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     CheckConstraint("received > 0", name="received"),
+    Index(None, "seen_at", "payment_hash"),
+    Index(None, "received", "seen_at", "payment_hash"),
+)
+Index(
+    "ix_payments_unmatched",
+    payments.c.seen_at,
+    payments.c.payment_hash,
+    sqlite_where=payments.c.invoice_id.is_(None),
+    postgresql_where=payments.c.invoice_id.is_(None),
 )
 
 forwards = Table(
@@ -137,12 +150,21 @@ forwards = Table(
     Column("owner", String(36)),
     Column("held_reason", Text),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
     UniqueConstraint("payment_hash", "position"),
     CheckConstraint("amount > 0", name="amount"),
     _one_of("state", ForwardState),
     CheckConstraint("state <> 'forwarded' OR transaction_id IS NOT NULL", name="is_proven"),
     CheckConstraint("state <> 'sending' OR payout_hash IS NOT NULL", name="sending_has_a_payout"),
     CheckConstraint("state <> 'held' OR held_reason IS NOT NULL", name="held_says_why"),
+    Index(None, "state", "created_at", "payment_hash"),
+    Index(None, "merchant_id", "created_at", "payment_hash"),
+)
+Index(
+    "ix_forwards_ended",
+    forwards.c.ended_at,
+    sqlite_where=forwards.c.ended_at.is_not(None),
+    postgresql_where=forwards.c.ended_at.is_not(None),
 )
 Index(
     "ix_forwards_due",
@@ -226,6 +248,16 @@ messages = Table(
     Column("invoice_id", Id, ForeignKey("invoices.id"), nullable=False),
     Column("body", Json, nullable=False),
     Index(None, "invoice_id", "seq"),
+)
+
+# What an operator tells every page, so that other processes tell theirs.
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("message", Text, nullable=False),
+    Index(None, "at"),
 )
 
 handshakes = Table(

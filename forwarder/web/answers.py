@@ -12,7 +12,9 @@ from typing_extensions import TypedDict
 
 from forwarder.model.forward import ForwardState
 from forwarder.model.units import MAX_SATS
-from forwarder.worker.status import Moment, Status
+
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time as the contract writes it."""
 
 Sats = Annotated[int, Field(ge=1, le=MAX_SATS)]
 Hash = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
@@ -103,18 +105,6 @@ class Ready(TypedDict):
     """Whether sales can be made."""
 
     status: Literal["ready", "not ready"]
-
-
-class Clients(TypedDict):
-    """How many pages are connected."""
-
-    clients: int
-
-
-class Overview(Status):
-    """The whole state of the service."""
-
-    websocket: Clients
 
 
 class Moved(TypedDict):

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from aiohttp import web
 
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.report import Report
-from forwarder.model.units import PaymentHash
 from forwarder.web import requests
 from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
-from forwarder.web.errors import ApiError
 from forwarder.web.keys import SERVICE
 from forwarder.web.replies import answer
 from forwarder.web.requests import Resolution
 
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-
 
 async def replay(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/replay`."""
-    moved = await request.app[SERVICE].desk.replay(_hash(request), Actor.HTTP)
+    payment_hash = requests.hash_in_path(request)
+    moved = await request.app[SERVICE].desk.replay(payment_hash, Actor.HTTP)
     return answer(Replayed(success=True, replayed=[_forward(forward) for forward in moved]))
 
 
 async def resolve(request: web.Request) -> web.Response:
     """`POST /api/payments/{paymentHash}/resolve`."""
     settled = await requests.body(request, Resolution)
-    done = await request.app[SERVICE].desk.resolve(_hash(request), settled.note, Actor.HTTP)
+    desk, payment_hash = request.app[SERVICE].desk, requests.hash_in_path(request)
+    done = await desk.resolve(payment_hash, settled.note, Actor.HTTP)
     return answer(Resolved(success=True, resolved=[_forward(forward) for forward in done]))
 
 
@@ -54,13 +49,6 @@ def _reconciled(report: Report) -> Reconciled:
         "strays": report.strays,
         "driftSats": report.drift_sats,
     }
-
-
-def _hash(request: web.Request) -> PaymentHash:
-    payment_hash = request.match_info["payment_hash"]
-    if _HASH.fullmatch(payment_hash) is None:
-        raise ApiError(404, "not_found", "there is no payment of this hash")
-    return PaymentHash(payment_hash)
 
 
 def _forward(forward: Forward) -> Moved:

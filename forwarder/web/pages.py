@@ -11,7 +11,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from forwarder.model.invoice import Invoice
-from forwarder.model.message import Message
+from forwarder.model.message import Message, Notice
 from forwarder.model.units import iso
 from forwarder.web import auth, errors, origins, proxies, quotas, requests, sockets
 from forwarder.web.errors import ApiError
@@ -79,6 +79,7 @@ class ConnectedPage:
     async def listen(self, response: web.WebSocketResponse) -> None:
         """Greet the page, and answer what it says until it goes."""
         await self._say("connected", message="Connected to WebSocket server")
+        self._service.notifier.enter(self)
         errors_in_a_row = 0
         async for frame in response:
             if not await self._may_say_more():
@@ -98,6 +99,10 @@ class ConnectedPage:
         """Send how the watch on Blink stands, if the page waits for it."""
         if any(story.is_waiting for story in self._stories.values()):
             await self._socket.send({"type": "subscription", "state": state, "timestamp": iso(now)})
+
+    async def tell_notice(self, notice: Notice) -> None:
+        """Send what an operator tells every page."""
+        await self._socket.send(notice.body)
 
     async def _may_say_more(self) -> bool:
         try:

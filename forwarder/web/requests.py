@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS
+from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS, PaymentHash
 from forwarder.web.errors import ApiError, invalid, not_found
 
 BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
@@ -33,6 +33,7 @@ _EXPLAINED: Final = 5
 # `.` and `..` cannot be asked for in a path.
 _EXTERNAL_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _PLAIN: Final = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
@@ -59,12 +60,13 @@ def _plain_text(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A time with its zone. Raises `ValueError`."""
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
             raise ValueError
-        return moment.astimezone(UTC)
+        return found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             "must be an ISO 8601 time with its zone, like 2026-01-31T12:00:00Z"
@@ -95,11 +97,17 @@ Note = Annotated[
 ]
 
 
-class _Sent(BaseModel):
+Moment = Annotated[datetime, BeforeValidator(moment)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LISTED), BeforeValidator(_count)]
+
+
+class Sent(BaseModel):
+    """What a client may send: nothing else, and nothing of another type."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
 
-class NewInvoice(_Sent):
+class NewInvoice(Sent):
     """The body of `POST /api/invoice`. A null is the same as nothing."""
 
     amount_sat: Annotated[int, Field(ge=1, le=MAX_SATS)]
@@ -109,20 +117,20 @@ class NewInvoice(_Sent):
     source: Literal["blink", "phoenixd"] | None = None
 
 
-class Listing(_Sent):
+class Listing(Sent):
     """The query of `GET /api/invoice`."""
 
-    since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(None, alias="from")
-    limit: Annotated[int, Field(ge=1, le=MAX_LISTED), BeforeValidator(_count)] = 20
+    since: Moment | None = Field(None, alias="from")
+    limit: Limit = 20
 
 
-class Resolution(_Sent):
+class Resolution(Sent):
     """The body of `POST /api/payments/{paymentHash}/resolve`."""
 
     note: Note
 
 
-class Identify(_Sent):
+class Identify(Sent):
     """A page's message that it shows an invoice."""
 
     type: Literal["identify"]
@@ -143,6 +151,14 @@ async def body(request: web.Request, kind: type[_Read]) -> _Read:
     except (web.RequestPayloadError, ConnectionError):
         raise invalid("the body is cut off, or is not encoded as its headers say") from None
     return read(raw, kind)
+
+
+def hash_in_path(request: web.Request) -> PaymentHash:
+    """The payment hash that the path names. Raises `ApiError` for what cannot be one."""
+    payment_hash = request.match_info["payment_hash"]
+    if _HASH.fullmatch(payment_hash) is None:
+        raise ApiError(404, "not_found", "there is no payment of this hash")
+    return PaymentHash(payment_hash)
 
 
 def external_id_in_path(request: web.Request) -> str:

@@ -21,6 +21,7 @@ from forwarder.web import (
     health,
     invoices,
     metrics,
+    office,
     openapi,
     pages,
     qr,
@@ -33,7 +34,6 @@ from forwarder.web.answers import (
     Credentials,
     Health,
     Made,
-    Overview,
     Ready,
     Reconciled,
     Replayed,
@@ -43,7 +43,9 @@ from forwarder.web.answers import (
 )
 from forwarder.web.auth import Role
 from forwarder.web.keys import QUOTAS
+from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Where
 from forwarder.web.requests import Listing, NewInvoice, Resolution
+from forwarder.web.views import PageView, StatusView, StoryView, ToldView, TradesView
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = type[BaseModel]
@@ -155,8 +157,53 @@ ROUTES: Final = (
         "/api/status",
         status.show,
         Role.OPERATOR,
-        answer=Overview,
+        query=Where,
+        answer=StatusView,
         summary="Show everything at a glance",
+    ),
+    Route(
+        "GET",
+        "/api/figures",
+        office.figures,
+        Role.OPERATOR,
+        query=Charted,
+        answer=TradesView,
+        summary="Show what came and what arrived, hour by hour or day by day",
+    ),
+    Route(
+        "GET",
+        "/api/export.csv",
+        office.export,
+        Role.OPERATOR,
+        query=Exported,
+        answer=Text("text/csv"),
+        summary="Write one line for each forward, for a spreadsheet",
+    ),
+    Route(
+        "POST",
+        "/api/broadcast",
+        office.broadcast,
+        Role.OPERATOR,
+        body=Broadcast,
+        answer=ToldView,
+        summary="Tell every connected page something",
+    ),
+    Route(
+        "GET",
+        "/api/payments",
+        office.payments,
+        Role.OPERATOR,
+        query=Listed,
+        answer=PageView,
+        summary="List sales, newest first, or look for some",
+    ),
+    Route(
+        "GET",
+        "/api/payments/{payment_hash}",
+        office.payment,
+        Role.OPERATOR,
+        answer=StoryView,
+        summary="Show one sale with all that is known of it",
     ),
     Route(
         "POST",

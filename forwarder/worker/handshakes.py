@@ -28,6 +28,12 @@ class Handshakes:
             self._metrics.handshakes.inc()
         return wait
 
+    async def left(self) -> int:
+        """How many may be taken now."""
+        now = self._clock()
+        async with self._database.reading() as tx:
+            return budget.LIMIT - len(await handshakes.recent(tx, now - WINDOW, now))
+
     async def linger_seconds(self) -> float:
         """How long an idle subscription should stay open to spare a handshake."""
         now = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,11 +11,12 @@ from typing import Final
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.message import Notice
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import claims, figures, merchants, secrets
+from forwarder.store import broadcasts, claims, figures, merchants, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
-from forwarder.worker import scrape, status
+from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -24,15 +26,17 @@ from forwarder.worker.credentials import Credentials
 from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
+from forwarder.worker.handshakes import Handshakes
 from forwarder.worker.intake import Intake
 from forwarder.worker.invoicing import Invoicing
+from forwarder.worker.live import Live
 from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
+from forwarder.worker.office import Office
 from forwarder.worker.payout import Payout
 from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
-from forwarder.worker.status import Status
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
 from forwarder.worker.tail import Tail
@@ -61,12 +65,14 @@ class Service:
         self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
         self.sales = Sales(common, intake, self.watcher)
         self.desk = Desk(common)
+        self.office = Office(common.database, common.clock)
         self.credentials = Credentials(common, settings)
         self._expiry = Expiry(common, catch_up)
         moves = Moves(common, settings.retry_max_seconds)
         forwarding = Forwarding(Invoicing(common, moves), Sending(common, moves), moves)
         self._payout = Payout(common, forwarding, moves)
         self._tail = Tail(common)
+        self._handshakes = Handshakes(common)
         self._supervisor = Supervisor(common.metrics)
 
     @classmethod
@@ -125,9 +131,21 @@ class Service:
             return False
         return not self._supervisor.down and self._common.accounts.is_known
 
-    async def status(self) -> Status:
-        """How everything stands, in the words of the contract."""
-        return await status.read(self._common, self.watcher.watch, self.credentials.standing)
+    async def live(self) -> Live:
+        """What this process alone knows of how it stands."""
+        return Live(
+            watch=self.watcher.watch,
+            credentials=self.credentials.standing,
+            handshakes_left=await self._handshakes.left(),
+            creations_left=self._common.accounts.creations_left,
+        )
+
+    async def broadcast(self, message: str) -> int:
+        """Tell every connected page something; returns how many this process has told."""
+        notice = Notice(str(uuid.uuid4()), self.clock(), message)
+        async with self._common.database.transaction() as tx:
+            await broadcasts.add(tx, notice)
+        return await self.notifier.broadcast(notice)
 
     async def exposition(self, pages: int) -> bytes:
         """Every metric as Prometheus reads it; `pages` is how many are connected."""

@@ -29,7 +29,7 @@ from forwarder.blink.errors import BlinkError
 from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.merchant import fingerprint
-from forwarder.model.message import Message
+from forwarder.model.message import Message, Notice
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.sandbox import Sandbox, SandboxError
 from forwarder.sandbox.accounts import Account
@@ -87,6 +87,8 @@ class Sale:
             self.told.append((asyncio.get_running_loop().time(), kind))
 
     async def tell_watch(self, state: str, now: datetime) -> None: ...
+
+    async def tell_notice(self, notice: Notice) -> None: ...
 
     def when(self, kind: str) -> float | None:
         """When the page was told."""

@@ -207,6 +207,7 @@ class Campaign:
         received = sum(sale.paid for sale in self.sales)
         shown = found["sats"]
         wanted = {"received": received, "forwarded": received, "held": 0, "outstanding": 0}
+        wanted["refunded"] = 0
         self._claim(shown == wanted, f"the status shows {shown} and not {wanted}")
 
     def judge(self) -> Outcome:

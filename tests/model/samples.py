@@ -55,6 +55,7 @@ FORWARD = Forward(
     due_at=NOW,
     held_reason=None,
     created_at=NOW,
+    ended_at=None,
 )
 ENTRY = Entry(
     id="655cd1926445716f60b89418",

@@ -8,19 +8,27 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
 from forwarder.model.units import PaymentHash, Sats
+from forwarder.store.figures import Figures
 from forwarder.store.orders import OrderConflict
+from forwarder.store.overview import Day, Sum
 from forwarder.web.tokens import PageTokens
+from forwarder.worker.credentials import Standing
+from forwarder.worker.live import Live
 from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
+from forwarder.worker.office import Overview
 from forwarder.worker.sales import AlreadyPaid
+from forwarder.worker.watcher import State, Watch
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 ALICE = Merchant(1, "alice", None, enabled=True)
@@ -131,11 +139,29 @@ class FakeSales:
         return changed
 
 
+class FakeOffice:
+    """The operator's view of a service without a past."""
+
+    async def overview(self, zone: ZoneInfo) -> Overview:
+        nothing = Sum(0, 0)
+        return Overview(
+            now=NOW,
+            figures=Figures({InvoiceState.PENDING: 0}, {ForwardState.QUEUED: 0}, 0, 0, 0, 0, None),
+            refunded=0,
+            unmatched=nothing,
+            zone=zone,
+            day_begun=NOW,
+            day=Day(nothing, nothing, nothing),
+            last_run=None,
+        )
+
+
 @dataclass
 class FakeService:
     """What the web side uses of the service."""
 
     sales: FakeSales = field(default_factory=FakeSales)
+    office: FakeOffice = field(default_factory=FakeOffice)
     notifier: Notifier = field(default_factory=Notifier)
     keyring: Keyring = field(default_factory=lambda: Keyring((SecretStr("k" * 32),)))
     metrics: Metrics = field(default_factory=Metrics)
@@ -157,8 +183,8 @@ class FakeService:
     async def ready(self) -> bool:
         return self.is_ready
 
-    async def status(self) -> dict[str, object]:
-        return {"version": "1", "forwards": {"queued": 0}}
+    async def live(self) -> Live:
+        return Live(Watch(State.CLOSED, NOW), Standing("not now", NOW), 10, 59)
 
     async def exposition(self, pages: int) -> bytes:
         return f"forwarder_pages_connected {pages}.0\n".encode()

@@ -25,7 +25,7 @@ from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
 from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
-from forwarder.model.message import Message
+from forwarder.model.message import Message, Notice
 from forwarder.model.payment import Receipt
 from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.sandbox import Account, Fault, FaultKind, Sandbox, Timing
@@ -77,12 +77,16 @@ class Page:
 
     told: list[Message] = field(default_factory=list)
     watch: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
     async def tell(self, message: Message) -> None:
         self.told.append(message)
 
     async def tell_watch(self, state: str, now: datetime) -> None:
         self.watch.append(state)
+
+    async def tell_notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
     @property
     def kinds(self) -> list[object]:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from forwarder.model.credentials import objection
 from forwarder.model.units import WalletId
 from forwarder.store import journal
+from forwarder.web import shapes
 from forwarder.worker import doctor
 from forwarder.worker.clock import utc_now
 from forwarder.worker.credentials import PROOF_LASTS, Credentials, CredentialsDisabled
@@ -123,7 +124,7 @@ async def test_the_running_service_asks_by_itself_and_its_status_says_so(shop: S
     update = {"blinkpos_read_api_key": SecretStr(read_key(shop))}
     async with Service.open(shop.settings.model_copy(update=update), shop.clock) as service:
         await until(lambda: service.credentials.standing.enabled)
-        status = cast(dict[str, Any], await service.status())
+        status = cast(dict[str, Any], shapes.live(await service.live()))
     assert status["credentials"]["enabled"] is True
     assert status["credentials"]["reason"] is None
     assert status["credentials"]["checkedAt"].endswith("Z")
@@ -131,7 +132,7 @@ async def test_the_running_service_asks_by_itself_and_its_status_says_so(shop: S
 
 async def test_the_status_says_why_not(shop: Shop) -> None:
     async with Service.open(shop.settings, shop.clock) as service:
-        status = cast(dict[str, Any], await service.status())
+        status = cast(dict[str, Any], shapes.live(await service.live()))
     reason = "BLINKPOS_READ_API_KEY is not set"
     assert status["credentials"] == {"enabled": False, "reason": reason, "checkedAt": None}
 

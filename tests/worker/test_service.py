@@ -13,6 +13,8 @@ from forwarder.model.units import Sats
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import figures
 from forwarder.store.database import DatabaseError
+from forwarder.web.questions import UTC_ZONE
+from forwarder.web.status import whole
 from forwarder.worker.service import Service
 from tests.worker.conftest import CREATE, TOKEN, Page, Shop, Worker, until
 
@@ -41,13 +43,13 @@ async def test_a_sale_goes_all_the_way_and_the_status_says_so(
         invoice = await service.sales.create(merchant, ORDER)
         service.notifier.join(invoice.id, page)
         await until(lambda: shop.blink.subscriptions == 1)
-        status = cast(dict[str, Any], await service.status())
+        status = cast(dict[str, Any], await whole(service, UTC_ZONE, pages=0))
         assert status["subscription"]["state"] in ("connecting", "open")
         assert status["invoices"]["pending"] == 1
         await shop.pay(invoice)
         await until(lambda: page.kinds == ["payment", "forwarded"])
         await until(lambda: shop.blink.websockets == 0)
-        status = cast(dict[str, Any], await service.status())
+        status = cast(dict[str, Any], await whole(service, UTC_ZONE, pages=0))
     assert status["sats"]["received"] == status["sats"]["forwarded"] == 1_000
     assert status["sats"]["held"] == status["sats"]["outstanding"] == 0
     assert status["oldestOutstandingSeconds"] == 0
@@ -62,7 +64,7 @@ async def test_what_is_outstanding_grows_old(shop: Shop) -> None:
     async with Service.open(shop.settings, shop.clock) as service:
         await shop.queue()
         shop.clock.advance(42)
-        status = await service.status()
+        status = await whole(service, UTC_ZONE, pages=0)
         assert status["oldestOutstandingSeconds"] == 42
         shop.blink.faults.clear()
         await shop.blink.stop()  # the call that hangs need not be waited out
