@@ -14,7 +14,7 @@ import typer
 from forwarder import logs
 from forwarder.cli.common import WRONG, explained
 from forwarder.settings import Settings
-from forwarder.web.server import Server, tls_context
+from forwarder.web.server import Server, allow_many_connections, tls_context
 from forwarder.worker.service import Service
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,7 @@ def run() -> None:
     with explained():
         settings = Settings.read()
         logs.configure(settings.log_level, settings.log_format)
+        allow_many_connections()
         asyncio.run(_serve(settings))
 
 

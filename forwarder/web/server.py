@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # How long a call may take to end once the service is to stop. aiohttp can wait twice that long.
 DRAIN_SECONDS: Final = 5.0
+
+MAX_FILES: Final = MAX_CONNECTIONS + 1_024  # and what else a process has open
 
 
 class Server:
@@ -70,6 +73,13 @@ async def _listening(
         yield listener.sockets[0].getsockname()[1]
     finally:
         listener.close()
+
+
+def allow_many_connections() -> None:
+    """Let this process open as many files as it needs, if it may: each connection is one."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if most == resource.RLIM_INFINITY else min(most, MAX_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, wanted), most))
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

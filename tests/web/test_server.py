@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from forwarder.settings import Settings
 from forwarder.web.app import make_app
 from forwarder.web.keys import SOCKETS
-from forwarder.web.server import Server, tls_context
+from forwarder.web.server import MAX_FILES, Server, allow_many_connections, tls_context
 from forwarder.worker.service import Service
 from tests.web.fakes import AS_ALICE, FakeService
 
@@ -124,3 +125,13 @@ async def test_it_speaks_tls(service: FakeService, tmp_path: Path) -> None:
         assert server.url.startswith("https://127.0.0.1:")
         answer = await client.get(f"{server.url}/api/invoice", headers=AS_ALICE, ssl=trusting)
         assert answer.status == 200
+
+
+def test_a_process_takes_as_many_connections_as_it_may() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        allow_many_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, MAX_FILES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
