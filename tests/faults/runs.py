@@ -17,14 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.faults import clock, matrix, schedules
+from tests.faults import clock, machine, matrix, schedules
 from tests.faults.disk import Files, make_template
 from tests.faults.matrix import Outcome
 from tests.faults.world import opened, stage
 
-Suite = Literal["matrix", "schedules"]
+Suite = Literal["matrix", "schedules", "machine"]
 PROCESSES: Final = max(2, os.cpu_count() or 1)
-CHUNK: Final = 10
+CHUNK: Final[dict[Suite, int]] = {"matrix": 10, "schedules": 5, "machine": 1}
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
@@ -53,10 +53,14 @@ async def _warm_up(files: Files) -> None:
 
 def play(suite: Suite, number: int, files: Files) -> Outcome:
     """One run, which is the same whenever it is played."""
-    if suite == "matrix":
-        case = matrix.case(number)
-        return clock.run(lambda: matrix.play(case, files), case.seed)
-    return clock.run(lambda: schedules.play(number, files), number)
+    match suite:
+        case "matrix":
+            cut = matrix.case(number)
+            return clock.run(lambda: matrix.play(cut, files), cut.seed)
+        case "schedules":
+            return clock.run(lambda: schedules.play(number, files), number)
+        case "machine":
+            return machine.play(number, files)
 
 
 def play_some(suite: Suite, numbers: Sequence[int], folder: Path) -> list[Outcome]:
@@ -130,19 +134,24 @@ def play_all(
 ) -> Totals:
     """Runs side by side, no longer than so many seconds."""
     totals, begun = Totals(suite), time.monotonic()
-    chunks = iter([numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)])
+    size = CHUNK[suite]
+    chunks = iter([numbers[at : at + size] for at in range(0, len(numbers), size)])
     context = multiprocessing.get_context("spawn")
     with room() as folder, ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
         waiting = {
             pool.submit(play_some, suite, chunk, folder) for chunk in islice(chunks, 2 * PROCESSES)
         }
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for outcome in (outcome for chunk in done for outcome in chunk.result()):
-                totals.add(outcome)
-            totals.seconds = time.monotonic() - begun
-            tell(totals)
-            if seconds is None or totals.seconds < seconds:
-                more = islice(chunks, len(done))
-                waiting |= {pool.submit(play_some, suite, chunk, folder) for chunk in more}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for outcome in (outcome for chunk in done for outcome in chunk.result()):
+                    totals.add(outcome)
+                totals.seconds = time.monotonic() - begun
+                tell(totals)
+                if seconds is None or totals.seconds < seconds:
+                    more = islice(chunks, len(done))
+                    waiting |= {pool.submit(play_some, suite, chunk, folder) for chunk in more}
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     return totals
