@@ -25,6 +25,8 @@ POINTS: Final = {
     "subscription.heard": "a receipt was read from an event, and is not kept",
     "catch_up.found": "a page of entries was read, and its receipts are not kept",
     "catch_up.taken": "the receipts of a page are kept, and the next page was not asked for",
+    "hints.verified": "a webhook is known to be genuine, and nothing of it is kept",
+    "hints.kept": "what a webhook has told is kept, and it was not answered",
     "intake.kept": "payments are kept with their messages, and no page was told",
     "intake.told": "the pages were told, and the payout was not woken",
     "payout.due": "forwards are due, and not claimed",

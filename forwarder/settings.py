@@ -25,6 +25,7 @@ from yarl import URL
 
 from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import is_name
+from forwarder.model.signature import SVIX_SECRET
 from forwarder.model.units import WalletId
 
 Network = IPv4Network | IPv6Network
@@ -72,6 +73,12 @@ def _sendable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _svix_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(SVIX_SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
+        raise ValueError("must be whsec_ and base64, or several of them, newest first")
+    return secrets
+
+
 def _file(text: str) -> Path:
     try:
         if Path(text).is_file():
@@ -85,6 +92,9 @@ HttpUrl = Annotated[str, AfterValidator(_address("http", "https"))]
 WsUrl = Annotated[str, AfterValidator(_address("ws", "wss"))]
 Wallet = Annotated[WalletId, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$", to_lower=True)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=512), AfterValidator(_sendable)]
+SvixSecrets = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_words), AfterValidator(_svix_secrets)
+]
 File = Annotated[Path, BeforeValidator(_file)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
@@ -114,6 +124,11 @@ class Settings(BaseSettings):
     pos_token: Secret | None = None
     operator_token: Secret | None = None
 
+    phoenixd_host: HttpUrl | None = None
+    phoenixd_token: Secret | None = None
+    phoenixd_webhook_secret: Secret | None = None
+    blink_webhook_secret: SvixSecrets = ()
+
     forwarder_secret_key: SecretStr | None = None
     database_url: str = "sqlite+aiosqlite:///forwarder.db"
 
@@ -137,6 +152,8 @@ class Settings(BaseSettings):
     def _parts_are_together(self) -> Self:
         if (self.merchant_api_key is None) is not (self.pos_token is None):
             raise ValueError("MERCHANT_API_KEY and POS_TOKEN make a merchant only together")
+        if (self.phoenixd_host is None) is not (self.phoenixd_token is None):
+            raise ValueError("PHOENIXD_HOST and PHOENIXD_TOKEN are of use only together")
         if (self.tls_cert_file is None) is not (self.tls_key_file is None):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are of use only together")
         if not is_name(self.merchant_name):

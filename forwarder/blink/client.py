@@ -15,12 +15,12 @@ from gql.transport.aiohttp import AIOHTTPTransport
 from pydantic import SecretStr, TypeAdapter
 
 from forwarder.blink import documents, replies
-from forwarder.blink.bounds import BoundedResponse
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
 from forwarder.blink.outcomes import Observer, outcome_of, unobserved
 from forwarder.blink.pace import Pace
 from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
+from forwarder.bounds import BoundedResponse
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway
 from forwarder.model.refusal import TOO_MANY, Refusal

@@ -19,6 +19,8 @@ from gql.transport.exceptions import (
     TransportServerError,
 )
 
+from forwarder.model import outcome
+from forwarder.model.outcome import CallError
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
 from forwarder.model.words import plain
 
@@ -30,18 +32,15 @@ _MEANINGS: Final = {
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # 409: the idempotency key was used before
 
 
-class BlinkError(Exception):
+class BlinkError(CallError):
     """A call to Blink failed."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(plain(reason))
 
-
-class NeverSent(BlinkError):
+class NeverSent(BlinkError, outcome.NeverSent):
     """The call never left this machine."""
 
 
-class Unknown(BlinkError):
+class Unknown(BlinkError, outcome.Unknown):
     """Whether Blink has acted on the call is not known."""
 
 
@@ -49,12 +48,8 @@ class Disconnected(BlinkError):
     """The subscription has ended."""
 
 
-class Refused(BlinkError):
+class Refused(BlinkError, outcome.Refused):
     """Blink has refused the call."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.refusal = refusal
-        super().__init__(str(refusal))
 
 
 def translate(exc: Exception) -> BlinkError:

@@ -11,6 +11,8 @@ class Actor(StrEnum):
     SUBSCRIPTION = "subscription"
     CATCH_UP = "catch_up"
     RECONCILIATION = "reconciliation"
+    WEBHOOK = "webhook"
+    POLL = "poll"
     INTAKE = "intake"
     PAYOUT = "payout"
     EXPIRY = "expiry"

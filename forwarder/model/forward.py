@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
 
 
@@ -45,7 +46,7 @@ FINAL: Final = frozenset({_F, _R})
 """The states that are never left."""
 
 SPENT: Final = frozenset({_S, _F, _R})
-"""The states in which a forward's money has left BlinkPOS, or may have."""
+"""The states in which a forward's money has left its source, or may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,14 @@ class PayoutInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A forward as it is kept; `created_at` is when its payment was, `ended_at` when its end was.
+    """A forward as it is kept. `source` is the wallet that has its money, and pays.
 
-    `asked_at` is set before the first call that could make its payout invoice leaves, `sent_at`
-    before a call that could pay it from the wallet `sent_from` leaves; `lost_at` is when the last
-    such call left that nobody has seen an answer of. `refusal` is Blink's reason why this payout
-    invoice will never be paid. `tries` counts the calls since the last step forward. `due_at` is
-    when somebody may take it up: after a wait, or when its owner's lease runs out; None at the end.
+    `created_at` is when its payment was, `ended_at` when its end was. `asked_at` is set before the
+    first call that could make its payout invoice leaves, `sent_at` before a call that could pay it
+    from the wallet `sent_from` leaves; `lost_at` is when the last such call left that nobody has
+    seen an answer of. `refusal` says why this payout invoice will never be paid. `tries` counts the
+    calls since the last step forward. `due_at` is when somebody may take it up: after a wait, or
+    when its owner's lease runs out; None at the end.
     """
 
     id: int
@@ -73,6 +75,7 @@ class Forward:
     position: int
     merchant_id: int
     amount: Sats
+    source: Source
     state: ForwardState
     attempt: int
     external_id: str

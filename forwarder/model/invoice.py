@@ -1,4 +1,4 @@
-"""What the customer pays: a Lightning invoice on BlinkPOS, made for one merchant."""
+"""What the customer pays: a Lightning invoice on BlinkPOS or a node, made for one merchant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 
 
@@ -43,6 +44,7 @@ class Order:
     amount: Sats
     description: str
     expires_in_seconds: int
+    source: Source = Source.BLINK
 
     @property
     def expires_in_minutes(self) -> int:
@@ -52,15 +54,16 @@ class Order:
     @property
     def ends_before_blink(self) -> bool:
         """Whether it ends here while Blink would still take a payment for it."""
-        return self.expires_in_minutes * 60 > self.expires_in_seconds
+        in_minutes = self.expires_in_minutes * 60
+        return self.source is Source.BLINK and in_minutes > self.expires_in_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
     """An invoice as it is kept.
 
-    `issued_at` is by Blink's clock, every other time by ours. `outlived` says that Blink's own
-    expiry comes after `expires_at`, because Blink counts in minutes.
+    `issued_at` is by the clock of its source, every other time by ours. `outlived` says that
+    Blink's own expiry comes after `expires_at`, because Blink counts in minutes.
     """
 
     id: int
@@ -70,6 +73,7 @@ class Invoice:
     payment_request: str
     amount: Sats
     description: str
+    source: Source
     state: InvoiceState
     outlived: bool
     issued_at: datetime
@@ -81,7 +85,7 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What Blink answered when it made an invoice, decoded."""
+    """What Blink or a node answered when it made an invoice, decoded."""
 
     payment_hash: PaymentHash
     payment_request: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ from forwarder.model.units import PaymentHash
 FORWARD: Final = "fwd-"
 """How the name of every forwarder's payout invoice begins."""
 
+_FORWARD_NAME: Final = re.compile(rf"\b{FORWARD}[0-9a-f]{{40}}-\d{{1,4}}-\d{{1,4}}\b")
 _KEY_BYTES = 32
 _NAME_HEX = 40  # 160 bits: no two names ever meet, and Blink takes externalIds of 100 characters
 
@@ -90,6 +92,12 @@ class Keyring:
 def without_attempt(name: str | None) -> str:
     """A payout invoice's name without its attempt: what `forward_prefixes` gives."""
     return (name or "").rpartition("-")[0] + "-"
+
+
+def forward_name_in(text: str) -> str | None:
+    """The name of a payout invoice that stands in a description."""
+    found = _FORWARD_NAME.search(text)
+    return None if found is None else found[0]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Money that has arrived: what Blink says of it, and which forwards follow from it."""
+"""Money that has arrived: who says so, and which forwards follow from it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 
 
-class Source(StrEnum):
-    """Who told us first that a payment had arrived."""
+class Witness(StrEnum):
+    """Who told us first that a payment had arrived. A webhook is only believed once confirmed."""
 
     SUBSCRIPTION = "subscription"
     CATCH_UP = "catch_up"
     RECONCILIATION = "reconciliation"
+    WEBHOOK = "webhook"
+    POLL = "poll"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A settled receipt in Blink's ledger; `amount` is what was received, not what was asked."""
+    """A settled receipt in a wallet's ledger; `amount` is what was received, not what was asked.
+
+    A node has no transaction ids: there the payment hash is its own.
+    """
 
     payment_hash: PaymentHash
     transaction_id: str
@@ -28,13 +34,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A receipt as it is kept; `invoice_id` is None while no invoice of ours is known for it."""
+    """A receipt as it is kept; `invoice_id` is None while no invoice of ours is known for it.
+
+    `source` is the wallet that has the money.
+    """
 
     payment_hash: PaymentHash
     transaction_id: str
     received: Sats
     invoice_id: int | None
     source: Source
+    witness: Witness
     seen_at: datetime
 
 

@@ -1,7 +1,8 @@
-"""What to do about a call that Blink has definitely refused.
+"""What to do about a call that was definitely refused.
 
 The codes and messages are those of Blink's error catalogue (`core/api/src/graphql/error-map.ts` in
-blinkbitcoin/blink). A refusal never says whether an *earlier* call went through.
+blinkbitcoin/blink) and of a node's failures (`OutgoingPaymentFailure.kt` in ACINQ/lightning-kmp). A
+refusal never says whether an *earlier* call went through.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 KEY_REFUSED: Final = "KEY_REFUSED"
-"""Our own code for an HTTP 401: Blink does not know the API key, or no longer."""
+"""Our own code for an HTTP 401: the key or the password is not known, or no longer."""
 
 THROTTLED: Final = "THROTTLED"
 """Our own code for an HTTP 429 or 403: refused at the door."""
@@ -24,6 +25,12 @@ NOT_OURS: Final = "NOT_OURS"
 
 NOT_AUTHORIZED: Final = "NOT_AUTHORIZED"
 """Blink's `Not authorized`; over HTTP it comes without its code."""
+
+NODE_FAILED: Final = "PAYMENT_FAILED"
+"""Our own code for a payment that a phoenixd node says has failed; the message is the node's."""
+
+EXPIRED: Final = "EXPIRED"
+"""Our own code for a payout invoice that no Lightning node would take any more."""
 
 DUPLICATE_MESSAGE: Final = "External id for invoice or transaction already exists"
 
@@ -43,7 +50,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definite no, in Blink's words. Blink leaves out the code of some errors."""
+    """A definite no, in the words of who said it. Blink leaves out the code of some errors."""
 
     code: str | None
     message: str
@@ -101,6 +108,9 @@ _REMEDIES: Final[tuple[tuple[str | None, str, Remedy], ...]] = (
     ("LIGHTNING_PAYMENT_ERROR", "invalid feature bits", Remedy.RENEW),
     ("INVOICE_DECODE_ERROR", "", Remedy.RENEW),
     ("NOT_FOUND", "", Remedy.RENEW),
+    (EXPIRED, "", Remedy.RENEW),
+    (NODE_FAILED, "not enough funds", Remedy.WAIT),
+    (NODE_FAILED, "recipient node rejected", Remedy.RENEW),
     # What an expired invoice without a description meets: Blink's node has forgotten it.
     (None, "InvoiceNotFoundError", Remedy.RENEW),
 )

@@ -9,9 +9,9 @@ from forwarder.model.units import PaymentHash
 
 @dataclass(slots=True)
 class Report:
-    """The findings of one run, by payment hash or by Blink's transaction id.
+    """The findings of one run, by payment hash or by the ledger's transaction id.
 
-    `drift_sats` is by how much Blink's ledger and ours differ after the run, in either direction.
+    `drift_sats` is by how much the ledger and ours differ after the run, in either direction.
     """
 
     dry_run: bool
@@ -25,12 +25,24 @@ class Report:
     young: list[PaymentHash] = field(default_factory=list)
     """Receipts of ours without an invoice that the call which made it may still keep."""
     settled: list[PaymentHash] = field(default_factory=list)
-    """Payments whose forward Blink has paid and we did not know it."""
+    """Payments whose forward was paid and we did not know it."""
     refunded: list[str] = field(default_factory=list)
     """Receipts that give back what a forward had sent."""
     strays: list[str] = field(default_factory=list)
     """Sends under a name of a forwarder's that no payment of ours explains."""
     drift_sats: int = 0
+
+    def add(self, other: Report) -> None:
+        """Take in what the run on another ledger has found."""
+        self.entries += other.entries
+        self.missed += other.missed
+        self.rebuilt += other.rebuilt
+        self.unmatched += other.unmatched
+        self.young += other.young
+        self.settled += other.settled
+        self.refunded += other.refunded
+        self.strays += other.strays
+        self.drift_sats += other.drift_sats
 
     @property
     def is_clean(self) -> bool:

@@ -12,7 +12,7 @@ PaymentHash = NewType("PaymentHash", str)
 """64 lower-case hexadecimal characters: the SHA-256 of an invoice's preimage."""
 
 WalletId = NewType("WalletId", str)
-"""The UUID that Blink gives to a wallet."""
+"""The UUID that Blink gives to a wallet, or the public key of a phoenixd node."""
 
 MAX_SATS = Sats(10_000_000_000_000)
 """The largest amount that Blink's `SatAmount` accepts."""

@@ -7,28 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from forwarder.model.forward import Forward
 from forwarder.model.lease import Lease
+from forwarder.model.source import Source
 from forwarder.store import forwards, moves
 from forwarder.store.database import Transaction
 from forwarder.store.tables import forwards as table
 
 
 async def claim(
-    tx: Transaction, lease: Lease, limit: int, working: Collection[int] = ()
+    tx: Transaction,
+    lease: Lease,
+    limit: int,
+    working: Collection[int] = (),
+    unread: Collection[Source] = (),
 ) -> list[Forward]:
     """Take forwards that are due, oldest first: after a wait, or from an owner who has died.
 
     Whoever takes a queued one is about to ask for its payout invoice, and this keeps it. What the
-    owner is still `working` on is left alone, even if its lease has run out.
+    owner is still `working` on is left alone, even if its lease has run out, and so is what belongs
+    to a source whose ledger is `unread`.
     """
     due = (
         select(table.c.id)
-        .where(_is_due(lease), table.c.id.not_in(working))
+        .where(_is_due(lease), _may_be_paid(unread), table.c.id.not_in(working))
         .order_by(table.c.due_at, table.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -68,17 +75,24 @@ async def drop_leases(tx: Transaction, now: datetime, owner: str | None = None) 
     await tx.execute(update(table).where(leased).values(owner=None, due_at=now))
 
 
-async def next_due(tx: Transaction, lease: Lease) -> datetime | None:
+async def next_due(
+    tx: Transaction, lease: Lease, unread: Collection[Source] = ()
+) -> datetime | None:
     """When the next forward may be claimed: a time that has come, a later one, or never."""
-    first, last = (await tx.execute(_EXTREMES)).one()
+    first, last = (await tx.execute(_extremes(frozenset(unread)))).one()
     return lease.now if last is not None and last > lease.horizon else first
 
 
-# Two queries in one: each finds its end of the index.
-_EXTREMES: Final = select(
-    select(func.min(table.c.due_at)).scalar_subquery(),
-    select(func.max(table.c.due_at)).scalar_subquery(),
-)
+@cache
+def _extremes(unread: frozenset[Source]) -> Select[Any]:
+    """Two queries in one: each finds its end of the index."""
+    which = [_may_be_paid(unread)] if unread else []
+    ends = (func.min(table.c.due_at), func.max(table.c.due_at))
+    return select(*(select(end).where(*which).scalar_subquery() for end in ends))
+
+
+def _may_be_paid(unread: Collection[Source]) -> ColumnElement[bool]:
+    return table.c.source.not_in(unread)
 
 
 def _is_due(lease: Lease) -> ColumnElement[bool]:

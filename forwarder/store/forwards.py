@@ -29,6 +29,7 @@ async def add(
         "position": share.position,
         "merchant_id": share.merchant_id,
         "amount": share.amount,
+        "source": payment.source,
         "state": ForwardState.QUEUED,
         "attempt": 1,
         "external_id": external_id,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 
 from forwarder.model import message
 from forwarder.model.actor import Actor
 from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Issued, Order
 from forwarder.model.message import Message
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import journal, messages, rows, totals
 from forwarder.store.database import Transaction
@@ -26,7 +28,7 @@ _PENDING = invoices.c.state == InvoiceState.PENDING
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The invoices that are waited for. `oldest` is by Blink's clock, `next_expiry` by ours."""
+    """The invoices that are waited for; `oldest` by its source's clock, `next_expiry` by ours."""
 
     count: int
     oldest: datetime | None
@@ -49,6 +51,7 @@ async def keep(
         "payment_request": issued.payment_request,
         "amount": order.amount,
         "description": order.description,
+        "source": order.source,
         "state": InvoiceState.PENDING,
         "outlived": order.ends_before_blink,
         "issued_at": issued.issued_at,
@@ -104,10 +107,11 @@ async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> set[Payment
     return set((await tx.execute(query)).scalars())
 
 
-async def first_issued(tx: Transaction) -> datetime | None:
-    """When the oldest invoice was made, by Blink's clock."""
+async def first_issued(tx: Transaction, source: Source) -> datetime | None:
+    """When the oldest invoice of a source was made, by its clock."""
+    query = select(invoices.c.issued_at).where(invoices.c.source == source)
     oldest: datetime | None = (
-        await tx.execute(select(invoices.c.issued_at).order_by(invoices.c.id).limit(1))
+        await tx.execute(query.order_by(invoices.c.id).limit(1))
     ).scalar_one_or_none()
     return oldest
 
@@ -119,15 +123,18 @@ async def last_end_before(tx: Transaction, moment: datetime) -> datetime | None:
     return last
 
 
-async def pending(tx: Transaction) -> Pending:
+async def pending(tx: Transaction, source: Source | None = None) -> Pending:
     """What is being waited for; the index holds pending ones alone, so history costs nothing."""
-    count, oldest, next_expiry = (await tx.execute(_WAITED_FOR)).one()
+    count, oldest, next_expiry = (await tx.execute(_waited_for(source))).one()
     return Pending(count, oldest, next_expiry)
 
 
-_WAITED_FOR: Final = select(
-    func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
-).where(_PENDING)
+@cache
+def _waited_for(source: Source | None) -> Select[Any, Any, Any]:
+    whose = [] if source is None else [invoices.c.source == source]
+    return select(
+        func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
+    ).where(_PENDING, *whose)
 
 
 async def due(tx: Transaction, now: datetime) -> list[Invoice]:

@@ -53,10 +53,11 @@ async def begin_sending(
 ) -> Forward | None:
     """Record that a payment is about to leave; None while another forward is being sent.
 
-    Blink sends one at a time from a wallet, and so do all our processes together: a forward in
-    `sending` under a living lease has the lane. Raises `Insolvent`, `LostClaim`.
+    Blink sends one at a time from a wallet, and so do all our processes together, each source in a
+    lane of its own: a forward in `sending` under a living lease has it. Raises `Insolvent`,
+    `LostClaim`.
     """
-    await locks.hold(tx, "sending")
+    await locks.hold(tx, f"sending from {forward.source}")
     if await _lane_is_taken(tx, forward, lease.now):
         return None
     if not await _is_covered(tx, forward):
@@ -224,6 +225,7 @@ def asked_at(now: datetime) -> ColumnElement[datetime | None]:
 async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bool:
     other = exists().where(
         table.c.state == ForwardState.SENDING,
+        table.c.source == forward.source,
         # One whose call is over without an answer is only being asked about.
         or_(table.c.lost_at.is_(None), table.c.lost_at < table.c.sent_at),
         table.c.owner.is_not(None),
@@ -240,6 +242,8 @@ async def _is_covered(tx: Transaction, forward: Forward) -> bool:
         table.c.state.in_(SPENT),
         table.c.id != forward.id,
     )
-    received = select(payments.c.received).where(payments.c.payment_hash == forward.payment_hash)
+    received = select(func.coalesce(func.sum(payments.c.received), 0)).where(
+        payments.c.payment_hash == forward.payment_hash, payments.c.source == forward.source
+    )
     spent_sats = int((await tx.execute(spent)).scalar_one())
     return spent_sats + forward.amount <= int((await tx.execute(received)).scalar_one())

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from forwarder.model.invoice import Order
+from forwarder.model.source import Source
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.tables import orders
@@ -46,4 +47,7 @@ async def check(tx: Transaction, merchant_id: int, order: Order) -> None:
 
 
 def _fingerprint(order: Order) -> str:
-    return hashlib.sha256(json.dumps(asdict(order), sort_keys=True).encode()).hexdigest()
+    said = asdict(order)
+    if order.source is Source.BLINK:
+        del said["source"]  # as when there was no other
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

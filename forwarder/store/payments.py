@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from forwarder.model.actor import Actor
-from forwarder.model.payment import Payment, Receipt, Source
+from forwarder.model.payment import Payment, Receipt, Witness
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.store import journal, rows, totals
 from forwarder.store.database import Transaction
@@ -19,15 +20,21 @@ from forwarder.store.totals import Total
 
 
 async def add(
-    tx: Transaction, receipt: Receipt, invoice_id: int | None, source: Source, now: datetime
+    tx: Transaction,
+    receipt: Receipt,
+    invoice_id: int | None,
+    source: Source,
+    witness: Witness,
+    now: datetime,
 ) -> bool:
-    """Keep a receipt; false if it is known, by its payment hash or by Blink's transaction id."""
+    """Keep a receipt; false if it is known, by its payment hash or by its transaction id."""
     values = {
         "payment_hash": receipt.payment_hash,
         "transaction_id": receipt.transaction_id,
         "received": receipt.amount,
         "invoice_id": invoice_id,
         "source": source,
+        "witness": witness,
         "seen_at": now,
     }
     if not await insert_new(tx, payments, values):
@@ -36,7 +43,7 @@ async def add(
     detail = {"amountSat": receipt.amount, "transactionId": receipt.transaction_id}
     if invoice_id is not None:
         await totals.add(tx, Total.RECEIVED, receipt.amount)
-    await journal.write(tx, receipt.payment_hash, Step(now, name, Actor(source), detail))
+    await journal.write(tx, receipt.payment_hash, Step(now, name, Actor(witness), detail))
     return True
 
 

@@ -1,4 +1,4 @@
-"""How far Blink's ledger was read, and what was given back."""
+"""How far each source's ledger was read, and what was given back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, update
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.ledger import Entry
+from forwarder.model.source import Source
 from forwarder.store import journal
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -19,24 +20,35 @@ from forwarder.store.tables import reconciliation, refunds
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run; `read_until` is by Blink's clock."""
+    """The last run on a source's ledger; `read_until` is by that source's clock."""
 
     read_until: datetime | None
     at: datetime
     drift_sats: int
 
 
-async def last_run(tx: Transaction) -> LastRun | None:
-    """The last run that came to its end, if there was one."""
-    row = (await tx.execute(select(reconciliation))).first()
+async def last_run(tx: Transaction, source: Source) -> LastRun | None:
+    """The last run on a source's ledger that came to its end, if there was one."""
+    query = select(reconciliation).where(reconciliation.c.source == source)
+    row = (await tx.execute(query)).first()
     return None if row is None else LastRun(row.read_until, row.last_run_at, row.drift_sats)
 
 
-async def keep_run(tx: Transaction, run: LastRun) -> None:
+async def keep_run(tx: Transaction, source: Source, run: LastRun) -> None:
     """Keep a run as the last one."""
     values = {"read_until": run.read_until, "last_run_at": run.at, "drift_sats": run.drift_sats}
-    if (await tx.execute(update(reconciliation).values(values))).rowcount == 0:
-        await tx.execute(insert(reconciliation).values(id=1, **values))
+    mine = reconciliation.c.source == source
+    if (await tx.execute(update(reconciliation).where(mine).values(values))).rowcount == 0:
+        await tx.execute(insert(reconciliation).values(source=source, **values))
+
+
+async def overall(tx: Transaction) -> LastRun | None:
+    """The last runs on all ledgers as one: as old as the oldest, and with all that differed."""
+    kept = (await tx.execute(select(reconciliation).order_by(reconciliation.c.last_run_at))).all()
+    if not kept:
+        return None
+    drift_sats = sum(row.drift_sats for row in kept)
+    return LastRun(kept[0].read_until, kept[0].last_run_at, drift_sats)
 
 
 async def book_refund(tx: Transaction, entry: Entry, forward: Forward, now: datetime) -> bool:

@@ -24,7 +24,8 @@ from sqlalchemy import (
 from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
+from forwarder.model.source import Source
 from forwarder.store.columns import Json, UtcDateTime, member_of
 
 metadata = MetaData(
@@ -46,6 +47,12 @@ Name = String(100)
 def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
     names = ", ".join(f"'{state}'" for state in states)
     return CheckConstraint(f"{column} IN ({names})", name=column)
+
+
+def _source() -> Column[Source]:
+    """Whose money it is about. What is older than the second source is Blink's."""
+    kind = member_of(Source, 16)
+    return Column("source", kind, nullable=False, server_default=Source.BLINK.value)
 
 
 merchants = Table(
@@ -81,6 +88,7 @@ invoices = Table(
     Column("payment_request", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("description", Text, nullable=False),
+    _source(),
     Column("state", member_of(InvoiceState, 16), nullable=False),
     Column("outlived", Boolean, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
@@ -90,6 +98,7 @@ invoices = Table(
     Column("forwarded_at", UtcDateTime),
     UniqueConstraint("merchant_id", "external_id"),
     CheckConstraint("amount > 0", name="amount"),
+    _one_of("source", Source),
     _one_of("state", InvoiceState),
     Index(None, "merchant_id", "id"),
     Index(None, "external_id"),
@@ -111,9 +120,11 @@ payments = Table(
     Column("transaction_id", String(64), nullable=False, unique=True),
     Column("received", BigInteger, nullable=False),
     Column("invoice_id", Id, ForeignKey("invoices.id"), unique=True),
-    Column("source", member_of(Source, 16), nullable=False),
+    _source(),
+    Column("witness", member_of(Witness, 16), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     CheckConstraint("received > 0", name="received"),
+    _one_of("source", Source),
     Index(None, "seen_at", "payment_hash"),
     Index(None, "received", "seen_at", "payment_hash"),
 )
@@ -133,6 +144,7 @@ forwards = Table(
     Column("position", Integer, nullable=False),
     Column("merchant_id", Id, ForeignKey("merchants.id"), nullable=False),
     Column("amount", BigInteger, nullable=False),
+    _source(),
     Column("state", member_of(ForwardState, 16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("external_id", Name, nullable=False, unique=True),
@@ -153,6 +165,7 @@ forwards = Table(
     Column("ended_at", UtcDateTime),
     UniqueConstraint("payment_hash", "position"),
     CheckConstraint("amount > 0", name="amount"),
+    _one_of("source", Source),
     _one_of("state", ForwardState),
     CheckConstraint("state <> 'forwarded' OR transaction_id IS NOT NULL", name="is_proven"),
     CheckConstraint("state <> 'sending' OR payout_hash IS NOT NULL", name="sending_has_a_payout"),
@@ -201,14 +214,35 @@ refunds = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 
-# One row: how far Blink's ledger was read, by Blink's clock, and what the last run found, by ours.
+# One row for each source: how far its ledger was read, by its own clock, and what the last run
+# found, by ours.
 reconciliation = Table(
     "reconciliation",
     metadata,
-    Column("id", Id, primary_key=True),
+    Column("source", member_of(Source, 16), primary_key=True),
     Column("read_until", UtcDateTime),
     Column("last_run_at", UtcDateTime, nullable=False),
     Column("drift_sats", BigInteger, nullable=False),
+    _one_of("source", Source),
+)
+
+# What a webhook has told, kept before it is answered. `due_at` is when its source is to be asked
+# whether it is so; None once that is known.
+hints = Table(
+    "hints",
+    metadata,
+    Column("source", member_of(Source, 16), primary_key=True),
+    Column("payment_hash", Hash, primary_key=True),
+    Column("kept_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    _one_of("source", Source),
+)
+Index(
+    "ix_hints_due",
+    hints.c.due_at,
+    sqlite_where=hints.c.due_at.is_not(None),
+    postgresql_where=hints.c.due_at.is_not(None),
 )
 
 # Which values of the secret this database was used with, so that none is taken for another.

@@ -80,6 +80,12 @@ class Credentials(TypedDict):
     scopes: list[str]
 
 
+class Noted(TypedDict):
+    """What a webhook has told is kept, or concerns nobody here."""
+
+    success: Literal[True]
+
+
 class Sockets(TypedDict):
     """The pages that are connected."""
 

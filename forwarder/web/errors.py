@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.refusal import Refusal
+from forwarder.phoenixd import errors as phoenixd
 from forwarder.store.orders import OrderConflict
 from forwarder.web.answers import Error
 from forwarder.web.replies import answer
@@ -117,8 +118,13 @@ def _translate(exc: Exception) -> ApiError:
             return _MEANINGS[type(exc)]
         case Refused(refusal=refusal):
             return _from_refusal(refusal)
+        case phoenixd.Refused(refusal=refusal):
+            message = f"the phoenixd node has refused this: {refusal.message}"
+            return ApiError(502, "phoenixd_refused", message)
         case BlinkError():
             return _BLINK_UNAVAILABLE
+        case phoenixd.PhoenixdError():
+            return _PHOENIXD_UNAVAILABLE
         # A database out of reach shows itself in its driver's words or in the network's.
         case SQLAlchemyError() | OSError():
             return _UNAVAILABLE
@@ -165,6 +171,13 @@ _BLINK_UNAVAILABLE: Final = ApiError(
     503,
     "blink_unavailable",
     "Blink cannot be reached or did not answer, and nothing was kept; "
+    "asking again with the same externalId is safe",
+    _RETRY_AFTER,
+)
+_PHOENIXD_UNAVAILABLE: Final = ApiError(
+    503,
+    "phoenixd_unavailable",
+    "the phoenixd node cannot be reached or did not answer, and nothing was kept; "
     "asking again with the same externalId is safe",
     _RETRY_AFTER,
 )

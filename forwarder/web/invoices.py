@@ -8,6 +8,7 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from forwarder.model.invoice import Invoice, Order
+from forwarder.model.source import Source
 from forwarder.model.units import Sats
 from forwarder.web import auth, requests
 from forwarder.web.answers import Snapshots
@@ -22,7 +23,7 @@ async def create(request: web.Request) -> web.Response:
     """`POST /api/invoice`."""
     service = request.app[SERVICE]
     wanted = await requests.body(request, NewInvoice)
-    if wanted.source == "phoenixd":
+    if wanted.source not in (None, *service.sources):
         raise ApiError(409, "source_unavailable", "no phoenixd node is set up here")
     order = _order(wanted, service.settings.invoice_expiry_seconds)
     bind_contextvars(external_id=order.external_id)
@@ -64,4 +65,5 @@ def _order(wanted: NewInvoice, default_expiry_seconds: int) -> Order:
         amount=Sats(wanted.amount_sat),
         description=wanted.description or "",
         expires_in_seconds=wanted.expires_in_seconds or default_expiry_seconds,
+        source=wanted.source or Source.BLINK,
     )

@@ -115,7 +115,8 @@ def _path(route: Route) -> str:
 
 
 def _tag(route: Route) -> str:
-    return {Role.OPERATOR: "operator", Role.ANYONE: "anyone"}.get(route.role, "till")
+    tags = {Role.OPERATOR: "operator", Role.ANYONE: "anyone", Role.SIGNED: "source"}
+    return tags.get(route.role, "till")
 
 
 def _path_parameters(route: Route) -> Iterator[Schema]:

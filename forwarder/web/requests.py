@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from forwarder.model.source import Source
 from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS, PaymentHash
 from forwarder.web.errors import ApiError, invalid, not_found
 
@@ -114,7 +115,7 @@ class NewInvoice(Sent):
     description: Description | None = None
     external_id: ExternalId | None = None
     expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_EXPIRY_SECONDS)] | None = None
-    source: Literal["blink", "phoenixd"] | None = None
+    source: Annotated[Source, Field(strict=False)] | None = None
 
 
 class Listing(Sent):
@@ -143,14 +144,18 @@ _Read = TypeVar("_Read", bound=BaseModel)
 
 async def body(request: web.Request, kind: type[_Read]) -> _Read:
     """The body of a call. Raises `ApiError`."""
+    return read(await raw(request), kind)
+
+
+async def raw(request: web.Request) -> bytes:
+    """The body of a call as it came. Raises `ApiError`."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            raw = await request.read()
+            return await request.read()
     except TimeoutError:
         raise ApiError(408, "request_timeout", "the body did not arrive in time") from None
     except (web.RequestPayloadError, ConnectionError):
         raise invalid("the body is cut off, or is not encoded as its headers say") from None
-    return read(raw, kind)
 
 
 def hash_in_path(request: web.Request) -> PaymentHash:

@@ -28,12 +28,14 @@ from forwarder.web import (
     quotas,
     site,
     status,
+    webhooks,
 )
 from forwarder.web.answers import (
     Alive,
     Credentials,
     Health,
     Made,
+    Noted,
     Ready,
     Reconciled,
     Replayed,
@@ -46,6 +48,7 @@ from forwarder.web.keys import QUOTAS
 from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Where
 from forwarder.web.requests import Listing, NewInvoice, Resolution
 from forwarder.web.views import PageView, StatusView, StoryView, ToldView, TradesView
+from forwarder.web.webhooks import BlinkEvent, NodeEvent
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = type[BaseModel]
@@ -151,6 +154,26 @@ ROUTES: Final = (
         answer=Credentials,
         errors=(404,),
         summary="Hand out a key that can read BlinkPOS and nothing else",
+    ),
+    Route(
+        "POST",
+        "/api/webhook",
+        webhooks.phoenixd,
+        Role.SIGNED,
+        body=NodeEvent,
+        answer=Noted,
+        errors=(401, 404),
+        summary="Tell that a payment has arrived at the phoenixd node, signed by it",
+    ),
+    Route(
+        "POST",
+        "/api/webhook/blink",
+        webhooks.blink,
+        Role.SIGNED,
+        body=BlinkEvent,
+        answer=Noted,
+        errors=(401, 404),
+        summary="Tell that a payment has arrived at Blink, signed by Svix",
     ),
     Route(
         "GET",

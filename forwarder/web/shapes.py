@@ -63,7 +63,7 @@ def sale(one: Sale) -> SaleView:
         "amountSat": invoice.amount if invoice else None,
         "receivedSat": one.received,
         "source": SOURCE,
-        "seenBy": payment.source if payment else None,
+        "seenBy": payment.witness if payment else None,
         "transactionId": payment.transaction_id if payment else None,
         "createdAt": iso(invoice.created_at) if invoice else None,
         "receivedAt": iso(payment.seen_at) if payment else None,

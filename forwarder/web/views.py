@@ -13,7 +13,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.calendar import Unit
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
 from forwarder.model.sale import Standing
 from forwarder.web.answers import Hash, Moment
 from forwarder.worker.watcher import State
@@ -50,7 +50,7 @@ class SaleView(TypedDict):
     amountSat: int | None
     receivedSat: int
     source: Literal["blink"]
-    seenBy: Source | None
+    seenBy: Witness | None
     transactionId: str | None
     createdAt: Moment | None
     receivedAt: Moment | None

@@ -1,4 +1,4 @@
-"""Compares Blink's entries with what is kept, and mends what is kept.
+"""Compares a wallet's own entries with what is kept, and mends what is kept.
 
 One audit is one run over some pages of entries: first all receipts, then all sends, for a send can
 only be understood when its payment is known.
@@ -17,16 +17,16 @@ from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.keyring import FORWARD, without_attempt
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, interventions, merchants, payments, reconciliation
-from forwarder.worker.accounts import Account
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
 from forwarder.worker.rebuilding import Rebuilding
+from forwarder.worker.wallets import Wallet
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Audit:
         self,
         common: Common,
         pages: Sequence[Sequence[Entry]],
-        pos: Account,
+        wallet: Wallet,
         intake: Intake,
         *,
         dry_run: bool,
@@ -54,7 +54,8 @@ class Audit:
         self._clock = common.clock
         self._metrics = common.metrics
         self._pages = pages
-        self._rebuilding = Rebuilding(common, pos, intake)
+        self._rebuilding = Rebuilding(common, wallet, intake)
+        self._source = wallet.source
         self._merchants: Sequence[Merchant] = ()
         self._received: dict[str, PaymentHash] = {}
         self._sent = {
@@ -117,7 +118,7 @@ class Audit:
         receipt = entry.receipt()
         if receipt is None or self.report.dry_run:
             return
-        await self._intake.take([receipt], Source.RECONCILIATION, self._names)
+        await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._names)
         await failpoint("audit.taken")
         async with self._database.reading() as tx:
             payment = await payments.find(tx, payment_hash)
@@ -166,7 +167,7 @@ class Audit:
     # Sends
 
     async def _sends(self, page: Sequence[Entry]) -> None:
-        """Settle the forwards that Blink has paid, and find sends that nothing explains."""
+        """Settle the forwards that were paid, and find sends that nothing explains."""
         paid = [entry for entry in page if _is_paid(entry)]
         async with self._database.reading() as tx:
             by_hash = await forwards.paying(tx, [e.payment_hash for e in paid if e.payment_hash])
@@ -198,7 +199,7 @@ class Audit:
     def _stray(self, entry: Entry) -> None:
         self.report.strays.append(entry.id)
         self.report.drift_sats += -entry.amount
-        log.error("a payout at Blink belongs to no payment of ours", transaction_id=entry.id)
+        log.error("a payout belongs to no payment of ours", transaction_id=entry.id)
 
     def _compare(self, entry: Entry, forward: Forward) -> None:
         if forward.transaction_id == entry.id:

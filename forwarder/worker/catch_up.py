@@ -1,4 +1,4 @@
-"""Asks Blink what the subscription may have missed."""
+"""Asks a source what nobody may have told us of."""
 
 from __future__ import annotations
 
@@ -10,23 +10,31 @@ from typing import Final
 
 from forwarder.failpoints import failpoint
 from forwarder.model.ledger import income
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
+from forwarder.model.source import Source
 from forwarder.store import invoices
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 
-# Blink orders entries by the second, not by commit, so the last look's edge is looked at again.
-OVERLAP: Final = timedelta(seconds=30)
+WITNESS: Final = {Source.BLINK: Witness.CATCH_UP, Source.PHOENIXD: Witness.POLL}
+
+# Blink orders entries by the second, not by commit, so the last look's edge is looked at again; and
+# nothing says in which order a node keeps what it receives.
+OVERLAP: Final = {
+    Source.BLINK: timedelta(seconds=30),
+    Source.PHOENIXD: timedelta(minutes=10),
+}
 
 
 class CatchUp:
-    """Reads BlinkPOS's newest entries, back to where no pending invoice can have been paid unseen.
+    """Reads a wallet's newest entries, back to where no pending invoice can have been paid unseen.
 
-    All times here are Blink's own, so a wrong clock of ours hides nothing.
+    All times here are the source's own, so a wrong clock of ours hides nothing.
     """
 
-    def __init__(self, common: Common, intake: Intake) -> None:
-        self._accounts = common.accounts
+    def __init__(self, common: Common, intake: Intake, source: Source) -> None:
+        self.source = source
+        self._wallets = common.wallets
         self._database = common.database
         self._intake = intake
         self._metrics = common.metrics
@@ -36,11 +44,11 @@ class CatchUp:
     async def run(self) -> None:
         """Take in every receipt since the last look. Costs a query for each 100 entries.
 
-        Raises `BlinkError`; what was read before is kept.
+        Raises `CallError`; what was read before is kept.
         """
         async with self._one_at_a_time:
             async with self._database.reading() as tx:
-                pending = await invoices.pending(tx)
+                pending = await invoices.pending(tx, self.source)
             if pending.oldest is not None:
                 with self._counted():
                     self._seen = await self._read_back_to(self._edge(pending.oldest)) or self._seen
@@ -56,15 +64,15 @@ class CatchUp:
 
     def _edge(self, oldest: datetime) -> datetime:
         """From the last look on: what has ended unpaid since may have been paid all the same."""
-        return oldest if self._seen is None else self._seen - OVERLAP
+        return oldest if self._seen is None else self._seen - OVERLAP[self.source]
 
     async def _read_back_to(self, edge: datetime) -> datetime | None:
         """Returns the time of the newest entry."""
-        pos = await self._accounts.pos()
+        wallet = await self._wallets.of(self.source)
         newest: datetime | None = None
-        async for page in pos.client.entries_since(pos.wallet_id, edge):
+        async for page in wallet.income_since(edge):
             await failpoint("catch_up.found")
-            await self._intake.take(income(page), Source.CATCH_UP)
+            await self._intake.take(income(page), self.source, WITNESS[self.source])
             await failpoint("catch_up.taken")
             newest = newest or (page[0].created_at if page else None)
         return newest

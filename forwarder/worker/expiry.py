@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -21,15 +22,15 @@ LONGEST_REST_SECONDS: Final = 10.0  # another process may have made an invoice
 
 
 class Expiry:
-    """Moves pending invoices to `expired` when their time comes, after a last look at Blink.
+    """Moves pending invoices to `expired` when their time comes, after a last look at the source.
 
     What is paid later still is taken in; it only is not waited for any more.
     """
 
-    def __init__(self, common: Common, catch_up: CatchUp) -> None:
+    def __init__(self, common: Common, catch_ups: Sequence[CatchUp]) -> None:
         self._database = common.database
-        self._accounts = common.accounts
-        self._catch_up = catch_up
+        self._wallets = common.wallets
+        self._catch_ups = catch_ups
         self._notifier = common.notifier
         self._clock = common.clock
         self._bells = common.bells
@@ -69,7 +70,8 @@ class Expiry:
     async def _last_look(self, due: list[Invoice]) -> None:
         """An event may have been lost, and who pays from now on should be refused by Blink."""
         outlived = [invoice for invoice in due if invoice.outlived]
-        calls = (self._catch_up.run(), *map(self._cancel_at_blink, outlived))
+        looks = [catch_up.run() for catch_up in self._catch_ups]
+        calls = (*looks, *map(self._cancel_at_source, outlived))
         try:
             async with asyncio.timeout(LAST_LOOK_SECONDS):
                 answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -80,9 +82,10 @@ class Expiry:
             log.warning(
                 "invoices expired without a last look", reason=str(failures[0]), count=len(due)
             )
-            self._bells.reconciler.ring()
+            for source in {invoice.source for invoice in due}:
+                self._bells.reconcilers[source].ring()
 
-    async def _cancel_at_blink(self, outlived: Invoice) -> None:
+    async def _cancel_at_source(self, outlived: Invoice) -> None:
         """Blink counts in minutes: what ends here in between would stay payable there."""
-        pos = await self._accounts.pos()
-        await pos.client.cancel_invoice(pos.wallet_id, outlived.payment_hash)
+        wallet = await self._wallets.of(outlived.source)
+        await wallet.cancel_invoice(outlived.payment_hash)

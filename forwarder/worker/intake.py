@@ -11,7 +11,8 @@ import structlog
 from forwarder.failpoints import failpoint
 from forwarder.model.invoice import Invoice
 from forwarder.model.message import Message
-from forwarder.model.payment import Payment, Receipt, Source, shares_of
+from forwarder.model.payment import Payment, Receipt, Witness, shares_of
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, invoices, locks, payments
 from forwarder.store.database import Transaction
@@ -46,23 +47,28 @@ class Intake:
         self._metrics = common.metrics
 
     async def take(
-        self, receipts: Sequence[Receipt], source: Source, names: Names = NO_NAMES
+        self,
+        receipts: Sequence[Receipt],
+        source: Source,
+        witness: Witness,
+        names: Names = NO_NAMES,
     ) -> None:
         """Keep the receipts that are new, and tell the pages of those that belong to an invoice.
 
-        `names` are the names that payouts of these payments already have at Blink.
+        `source` has the money: what a webhook says is asked for there first. `names` are the names
+        that payouts of these payments already have at Blink.
         """
         fresh = await self._unknown(receipts)
-        self._metrics.duplicates.labels(source).inc(len(receipts) - len(fresh))
+        self._metrics.duplicates.labels(witness).inc(len(receipts) - len(fresh))
         if not fresh:
             return
         async with self._database.transaction() as tx:
             # In one order, or two processes could wait for each other.
             in_order = sorted(fresh, key=lambda receipt: receipt.payment_hash)
-            kept = [await self._record(tx, receipt, source, names) for receipt in in_order]
+            kept = [await self._record(tx, one, source, witness, names) for one in in_order]
         new = [one for one in kept if one is not None]
         for one in new:
-            self._note(one, source)
+            self._note(one, witness)
         await self.announce(one.message for one in new if one.message is not None)
 
     async def match(
@@ -94,7 +100,7 @@ class Intake:
         return [receipt for receipt in receipts if receipt.payment_hash not in known]
 
     async def _record(
-        self, tx: Transaction, receipt: Receipt, source: Source, names: Names
+        self, tx: Transaction, receipt: Receipt, source: Source, witness: Witness, names: Names
     ) -> Kept | None:
         """Keep one receipt; None if it is known, or not a payment."""
         await locks.hold(tx, receipt.payment_hash)
@@ -103,21 +109,21 @@ class Intake:
             return None
         invoice = await invoices.by_hash(tx, receipt.payment_hash)
         invoice_id = None if invoice is None else invoice.id
-        if not await payments.add(tx, receipt, invoice_id, source, self._clock()):
+        if not await payments.add(tx, receipt, invoice_id, source, witness, self._clock()):
             return None
         payment = await payments.find(tx, receipt.payment_hash)
         if invoice is None or payment is None:
             return Kept(receipt, None, None)
         return Kept(receipt, invoice, await self._settle(tx, invoice, payment, names))
 
-    def _note(self, kept: Kept, source: Source) -> None:
-        self._metrics.received_payment(kept.receipt, source)
+    def _note(self, kept: Kept, witness: Witness) -> None:
+        self._metrics.received_payment(kept.receipt, witness)
         log.info(
             "a payment was received",
             payment_hash=kept.receipt.payment_hash,
             external_id=None if kept.invoice is None else kept.invoice.external_id,
             sats=kept.receipt.amount,
-            source=source.value,
+            witness=witness.value,
         )
 
     async def _settle(

@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from forwarder.blink.errors import BlinkError, Refused
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
-from forwarder.model.ledger import Entry, Paid, Proof, Underway, Unpaid, proof_of
+from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
+from forwarder.model.outcome import CallError, Refused
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.store.vault import VaultError
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
+from forwarder.worker.wallets import CLOCKS_MAY_DIFFER
 
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
 THROTTLE_PAUSE: Final = timedelta(
@@ -29,6 +31,7 @@ class Invoicing:
     def __init__(self, common: Common, moves: Moves) -> None:
         self._accounts = common.accounts
         self._keyring = common.keyring
+        self._wallets = common.wallets
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
@@ -42,15 +45,14 @@ class Invoicing:
             return await self._moves.hold(forward, str(exc), resumes=True)
         except Refused as exc:
             return await self._refused(forward, exc.refusal)
-        except BlinkError as exc:
+        except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         await failpoint("invoicing.answered")
         return await self._accept(forward, await self._moves.paid_invoice(forward), issued)
 
     async def _create(self, forward: Forward) -> Issued:
         account = await self._accounts.of(forward.merchant_id)
-        # Inside Blink an expired invoice stays payable if it has a description.
-        memo = f"Sale {forward.payment_hash[:16]}"
+        memo = (await self._wallets.of(forward.source)).memo(forward)
         return await account.client.create_invoice(
             account.wallet_id, forward.amount, memo, PAYOUT_MINUTES, forward.external_id
         )
@@ -78,7 +80,7 @@ class Invoicing:
                 return await self._moves.postpone(forward, str(why), until)
 
     # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
-    # database is older than Blink's ledger and that invoice is even paid, so this is asked first.
+    # database is older than the ledgers and that invoice is even paid, so this is asked first.
 
     async def _find(self, forward: Forward) -> Next:
         sale = await self._moves.paid_invoice(forward)
@@ -87,37 +89,36 @@ class Invoicing:
                 case Paid() as sent:
                     return await self._moves.finish(forward, sent)
                 case Underway():
-                    return await self._moves.postpone(forward, "its payment is under way at Blink")
+                    return await self._moves.postpone(forward, "its payment is under way")
                 case Unpaid():
                     issued = await self._made_by_name(forward, sale.issued_at)
         except Refused as exc:
             if exc.refusal.remedy is not Remedy.HOLD:
                 return await self._moves.postpone(forward, str(exc))
             return await self._replace(forward, f"the merchant's invoices cannot be read: {exc}")
-        except BlinkError as exc:
+        except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         if issued is None:
             return await self._replace(forward, "it is not among the merchant's invoices")
         return await self._accept(forward, sale, issued)
 
     async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
-        """What BlinkPOS's own entries prove: Blink shows a payout invoice's name to its payer.
+        """What the entries of the wallet that pays prove of payout invoices of this name.
 
         Under any attempt and any value of the secret: an older database does not know of what came
         after it.
         """
         stems = self._keyring.forward_prefixes(forward.payment_hash, forward.position)
-        pos = await self._accounts.pos()
-        sent: list[Entry] = []
-        async for page in pos.client.entries_since(pos.wallet_id, since, whole=True):
-            sent += [entry for entry in page if (entry.external_id or "").startswith(stems)]
-        proof = proof_of(sent)
+        wallet = await self._wallets.of(forward.source)
+        proof = await wallet.proof_of_name(stems, since)
         self._metrics.proved(proof)
         return proof
 
     async def _made_by_name(self, forward: Forward, since: datetime) -> Issued | None:
         """The invoice in the merchant's list, which only a key with the scope READ may see."""
         account = await self._accounts.of(forward.merchant_id)
+        if forward.source is not Source.BLINK:
+            since -= CLOCKS_MAY_DIFFER  # it is a node's time, and this is Blink's list
         async for page in account.client.invoices_since(account.wallet_id, since):
             for listed in page:
                 if listed.external_id == forward.external_id:

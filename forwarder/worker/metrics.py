@@ -28,7 +28,7 @@ from forwarder.blink.outcomes import Outcome
 from forwarder.model.forward import OPEN, Forward
 from forwarder.model.ledger import Proof
 from forwarder.model.message import Message
-from forwarder.model.payment import Receipt, Source
+from forwarder.model.payment import Receipt, Witness
 from forwarder.model.refusal import Remedy
 from forwarder.model.report import Report
 from forwarder.store.database import Access, Ending
@@ -72,13 +72,13 @@ class Metrics:
 
         self.invoices_made = count("invoices_made", "Invoices made for tills.")
         self.payments = count(
-            "payments_received", "Payments received, by who told us first.", witness=Source
+            "payments_received", "Payments received, by who told us first.", witness=Witness
         )
         self.received = count(
-            "received_sats", "Satoshis received, by who told us first.", witness=Source
+            "received_sats", "Satoshis received, by who told us first.", witness=Witness
         )
         self.duplicates = count(
-            "duplicate_receipts", "Receipts that were known before.", witness=Source
+            "duplicate_receipts", "Receipts that were known before.", witness=Witness
         )
         self.forwards = count("forwards", "Forwards that came to their end.", end=End)
         self.forwarded = count("forwarded_sats", "Satoshis paid on to their destinations.")
@@ -178,7 +178,7 @@ class Metrics:
         self.transactions.labels(access, ending).inc()
         self.transaction_seconds.labels(access).observe(seconds)
 
-    def received_payment(self, receipt: Receipt, witness: Source) -> None:
+    def received_payment(self, receipt: Receipt, witness: Witness) -> None:
         """A receipt is kept that nobody had told us of."""
         self.payments.labels(witness).inc()
         self.received.labels(witness).inc(receipt.amount)

@@ -86,7 +86,7 @@ class Office:
                 zone=zone,
                 day_begun=begun,
                 day=await overview.day(tx, begun),
-                last_run=await reconciliation.last_run(tx),
+                last_run=await reconciliation.overall(tx),
             )
 
     async def trade(self, slots: Sequence[Slot]) -> list[Trade]:

@@ -37,6 +37,7 @@ class Payout:
         self._forwarding = forwarding
         self._moves = moves
         self._bell = common.bells.payout
+        self._unread = common.unread
         self._working: dict[int, asyncio.Task[None]] = {}
         self._draining = False
 
@@ -75,7 +76,8 @@ class Payout:
             return min(seconds, LONGEST_REST_SECONDS)
         await failpoint("payout.due")
         async with self._database.transaction() as tx:
-            claimed = await claims.claim(tx, self._moves.lease(), free, list(self._working))
+            lease, working = self._moves.lease(), list(self._working)
+            claimed = await claims.claim(tx, lease, free, working, self._unread)
         await failpoint("payout.claimed")
         for forward in claimed:
             task = group.create_task(self._work(forward), name=f"forward {forward.id}")
@@ -85,7 +87,7 @@ class Payout:
     async def _seconds_until_due(self) -> float:
         lease = self._moves.lease()
         async with self._database.reading() as tx:
-            due_at = await claims.next_due(tx, lease)
+            due_at = await claims.next_due(tx, lease, self._unread)
         return inf if due_at is None else (due_at - lease.now).total_seconds()
 
     async def _work(self, forward: Forward) -> None:

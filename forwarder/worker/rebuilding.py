@@ -1,10 +1,9 @@
-"""Keeps invoices again that our database has lost, from what Blink still knows of them."""
+"""Keeps invoices again that our database has lost, from what their source still knows of them."""
 
 from __future__ import annotations
 
 import structlog
 
-from forwarder.blink.errors import BlinkError
 from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.actor import Actor
@@ -13,11 +12,13 @@ from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
+from forwarder.model.outcome import CallError
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import invoices, locks
-from forwarder.worker.accounts import Account
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake, Names
+from forwarder.worker.wallets import Wallet
 
 log = structlog.get_logger(__name__)
 
@@ -25,23 +26,23 @@ log = structlog.get_logger(__name__)
 class Rebuilding:
     """Makes a sale of a receipt whose invoice is not kept."""
 
-    def __init__(self, common: Common, pos: Account, intake: Intake) -> None:
+    def __init__(self, common: Common, wallet: Wallet, intake: Intake) -> None:
         self._database = common.database
         self._clock = common.clock
         self._intake = intake
-        self._pos = pos
+        self._wallet = wallet
 
     async def rebuild(
         self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant, names: Names
     ) -> None:
-        """Keep the invoice under its name at Blink, for the till's own is not known there.
+        """Keep the invoice under its name at its source, for the till's own is not known there.
 
         What is kept of its payment is then forwarded; `names` are as in `Intake.take`.
         """
         try:
-            issued = await self._pos.client.invoice_of(self._pos.wallet_id, payment_hash)
-            order = _order(entry, issued)
-        except (BlinkError, Bolt11Error) as exc:
+            issued = await self._wallet.invoice_of(payment_hash)
+            order = _order(entry, issued, self._wallet.source)
+        except (CallError, Bolt11Error) as exc:
             log.error("a lost invoice cannot be read", payment_hash=payment_hash, reason=str(exc))
             return
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
@@ -61,8 +62,8 @@ class Rebuilding:
             return None if invoice is None else await self._intake.match(tx, invoice, names)
 
 
-def _order(entry: Entry, issued: Issued) -> Order:
+def _order(entry: Entry, issued: Issued, source: Source) -> Order:
     """What the till may have asked for. Raises `Bolt11Error`."""
     decoded = bolt11.decode(issued.payment_request)
     amount = Sats((decoded.amount_msat or entry.amount * 1000) // 1000)
-    return Order(str(entry.external_id), amount, decoded.description or "", 1)
+    return Order(str(entry.external_id), amount, decoded.description or "", 1, source)

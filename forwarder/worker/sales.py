@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
 
-from forwarder.blink.errors import Refused, Unknown
 from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.actor import Actor
-from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
-from forwarder.model.payment import Source
+from forwarder.model.source import Source
 from forwarder.store import invoices, locks, merchants, messages, orders
+from forwarder.worker.catch_up import WITNESS
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 from forwarder.worker.watcher import Watcher
@@ -36,7 +37,7 @@ class Sales:
 
     def __init__(self, common: Common, intake: Intake, watcher: Watcher) -> None:
         self._database = common.database
-        self._accounts = common.accounts
+        self._wallets = common.wallets
         self._keyring = common.keyring
         self._intake = intake
         self._watcher = watcher
@@ -53,7 +54,7 @@ class Sales:
     async def create(self, merchant: Merchant, order: Order) -> Invoice:
         """Make the invoice of an order, or find the one that was made for it before.
 
-        Raises `OrderConflict` if the externalId stands for another order, and `BlinkError`: then
+        Raises `OrderConflict` if the externalId stands for another order, and `CallError`: then
         nothing is owed, and the same order can be given again.
         """
         await failpoint("sales.asked")
@@ -64,19 +65,30 @@ class Sales:
                 return known
             attempt = await orders.begin(tx, merchant.id, order, self._clock())
         await failpoint("sales.intended")
-        with self._watcher.expecting():
+        with self._watching(order.source):
             issued = await self._issue(merchant, order, attempt)
             await failpoint("sales.answered")
             return await self._keep(merchant, order, issued)
 
     async def _issue(self, merchant: Merchant, order: Order, attempt: int) -> Issued:
         name = self._keyring.sale_name(merchant.name, order.external_id, attempt)
-        pos = await self._accounts.pos()
-        issued = await pos.client.create_invoice(
-            pos.wallet_id, order.amount, order.description, order.expires_in_minutes, name
-        )
-        _compare(issued, order)
+        wallet = await self._wallets.of(order.source)
+        issued = await wallet.create_invoice(order, name)
+        try:
+            _compare(issued, order)
+        except ValueError as exc:
+            raise wallet.unknown(f"its invoice is not what was asked for: {exc}") from exc
         return issued
+
+    @contextmanager
+    def _watching(self, source: Source) -> Iterator[None]:
+        """Have the source watched as soon as its invoice may be paid."""
+        if source is Source.BLINK:
+            with self._watcher.expecting():
+                yield
+        else:
+            yield
+            self._bells.poll.ring()
 
     async def _keep(self, merchant: Merchant, order: Order, issued: Issued) -> Invoice:
         async with self._database.transaction() as tx:
@@ -103,12 +115,13 @@ class Sales:
         return invoice
 
     async def cancel(self, invoice: Invoice) -> Invoice:
-        """Cancel an invoice at Blink and here; one that has ended already stays as it is.
+        """Cancel an invoice at its source and here; one that has ended already stays as it is.
 
-        Raises `AlreadyPaid`, and `BlinkError`: then the invoice is still pending.
+        A node cancels nothing, so there it ends here alone. Raises `AlreadyPaid`, and `CallError`:
+        then the invoice is still pending.
         """
         if invoice.state is InvoiceState.PENDING:
-            await self._cancel_at_blink(invoice)
+            await self._cancel_at_source(invoice)
             await failpoint("sales.cancelled")
             async with self._database.transaction() as tx:
                 now = self._clock()
@@ -125,19 +138,16 @@ class Sales:
             raise AlreadyPaid
         return ended
 
-    async def _cancel_at_blink(self, invoice: Invoice) -> None:
-        pos = await self._accounts.pos()
-        try:
-            await pos.client.cancel_invoice(pos.wallet_id, invoice.payment_hash)
-        except Refused as exc:
-            if not exc.refusal.has_ended:
-                raise
-            # Paid, expired or cancelled there already: the entries tell which, and soon again, for
-            # a payment that Blink holds but has not booked looks the same.
-            self._bells.reconciler.ring()
-            entries = await pos.client.entries_of(pos.wallet_id, invoice.payment_hash)
-            receipts = [receipt for entry in entries if (receipt := entry.receipt()) is not None]
-            await self._intake.take(receipts, Source.CATCH_UP)
+    async def _cancel_at_source(self, invoice: Invoice) -> None:
+        wallet = await self._wallets.of(invoice.source)
+        if await wallet.cancel_invoice(invoice.payment_hash):
+            return
+        # Paid, expired or cancelled there already: the entries tell which, and soon again, for a
+        # payment that Blink holds but has not booked looks the same.
+        self._bells.reconcilers[invoice.source].ring()
+        receipt = await wallet.receipt_of(invoice.payment_hash)
+        if receipt is not None:
+            await self._intake.take([receipt], invoice.source, WITNESS[invoice.source])
 
     async def find(self, merchant: Merchant, external_id: str) -> Invoice | None:
         """A merchant's invoice of that name."""
@@ -166,10 +176,9 @@ class Sales:
 
 
 def _compare(issued: Issued, order: Order) -> None:
-    """What is shown to a customer has to be what the till asked for."""
-    try:
-        decoded = bolt11.decode(issued.payment_request)
-    except Bolt11Error as exc:
-        raise Unknown(f"Blink's invoice cannot be read: {exc}") from exc
-    if decoded.amount_msat != order.amount * 1000 or decoded.payment_hash != issued.payment_hash:
-        raise Unknown("Blink's invoice is not what was asked for")
+    """What is shown to a customer has to be what the till asked for. Raises `ValueError`."""
+    decoded = bolt11.decode(issued.payment_request)
+    if decoded.payment_hash != issued.payment_hash:
+        raise ValueError("it has another payment hash")
+    if decoded.amount_msat != order.amount * 1000:
+        raise ValueError("it asks for another amount")

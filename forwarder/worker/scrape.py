@@ -61,7 +61,7 @@ async def _read(common: Common, now: datetime) -> Kept:
     async with common.database.reading() as tx:
         return Kept(
             await figures.read(tx),
-            await reconciliation.last_run(tx),
+            await reconciliation.overall(tx),
             len(await handshakes.recent(tx, now - WINDOW, now)),
         )
 

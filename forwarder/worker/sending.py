@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from forwarder.blink.errors import BlinkError, NeverSent, Refused
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
-from forwarder.model.ledger import Paid, Proof, Underway, Unpaid, proof_of
+from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
+from forwarder.model.outcome import CallError, NeverSent, Refused
 from forwarder.model.payout import (
     CALL_MAY_BE_UNDERWAY,
     Hold,
@@ -20,29 +20,30 @@ from forwarder.model.payout import (
     renewal_time,
 )
 from forwarder.model.refusal import Refusal
+from forwarder.model.source import Source
 from forwarder.store.moves import Insolvent
-from forwarder.worker.accounts import Account
 from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
+from forwarder.worker.wallets import Wallet
 
 RENEWAL_PAUSE: Final = timedelta(seconds=10)
 
 
 class OtherWallet(Exception):
-    """BlinkPOS has another wallet than the one that may have paid."""
+    """A source has another wallet now than the one that may have paid."""
 
 
 class Sending:
     """Pays payout invoices. Each step says what to go on with."""
 
     def __init__(self, common: Common, moves: Moves) -> None:
-        self._accounts = common.accounts
+        self._wallets = common.wallets
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
-        self._lane = asyncio.Lock()
+        self._lanes = {source: asyncio.Lock() for source in Source}
         self._closed = False
         # What an earlier process sent may still be under way too.
         self._unsure_since = monotonic()
@@ -52,35 +53,35 @@ class Sending:
         self._closed = True
 
     async def send(self, forward: Forward) -> Next:
-        """Pay the payout invoice, and go by Blink's answer."""
+        """Pay the payout invoice, and go by the answer."""
         await failpoint("sending.due")
         try:
-            pos = await self._account(forward)
-        except BlinkError as exc:
+            wallet = await self._wallet(forward)
+        except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         except OtherWallet as exc:
             return await self._moves.hold(forward, str(exc))
-        async with self._lane:
-            return None if self._closed else await self._send(forward, pos)
+        async with self._lanes[forward.source]:
+            return None if self._closed else await self._send(forward, wallet)
 
-    async def _send(self, forward: Forward, pos: Account) -> Next:
+    async def _send(self, forward: Forward, wallet: Wallet) -> Next:
         try:
-            sending = await self._moves.begin_sending(forward, pos.wallet_id)
+            sending = await self._moves.begin_sending(forward, wallet.id)
         except Insolvent:
             reason = "more would be sent for this payment than was received"
             return await self._moves.hold(forward, reason)
         await failpoint("sending.kept")
-        return None if sending is None else await self._pay(sending, pos)
+        return None if sending is None else await self._pay(sending, wallet)
 
-    async def _pay(self, forward: Forward, pos: Account) -> Next:
+    async def _pay(self, forward: Forward, wallet: Wallet) -> Next:
         try:
-            answer = await pos.client.pay_invoice(pos.wallet_id, _payout(forward).payment_request)
+            answer = await wallet.pay(_payout(forward))
             await failpoint("sending.answered")
         except NeverSent:
             return await self._moves.try_again(forward)
         except Refused as exc:
             answer = exc.refusal
-        except BlinkError as exc:
+        except CallError as exc:
             # Not known: a later try begins with the proof, as it does after a crash.
             self._unsure_since = monotonic()
             return await self._moves.postpone(forward, str(exc))
@@ -93,10 +94,10 @@ class Sending:
         return await self.prove(await self._moves.lose(forward), None)
 
     async def prove(self, forward: Forward, refusal: Refusal | None) -> Next:
-        """Ask Blink whether it has our SEND, whatever its answer was, if there was one."""
+        """Ask the wallet whether it has our SEND, whatever its answer was, if there was one."""
         try:
             proof = await self._ask(forward)
-        except BlinkError as exc:
+        except CallError as exc:
             self._metrics.proofs.labels("unanswered").inc()
             return await self._moves.postpone(forward, str(exc))
         except OtherWallet as exc:
@@ -111,26 +112,26 @@ class Sending:
 
     async def _ask(self, forward: Forward) -> Proof:
         await failpoint("sending.proving")
-        pos = await self._account(forward)
-        entries = await pos.client.entries_of(pos.wallet_id, _payout(forward).payment_hash)
+        wallet = await self._wallet(forward)
+        proof = await wallet.proof(_payout(forward))
         await failpoint("sending.proven")
-        return proof_of(entries)
+        return proof
 
-    async def _account(self, forward: Forward) -> Account:
-        """BlinkPOS. Raises `OtherWallet`: only the wallet that may have paid can prove it."""
-        pos = await self._accounts.pos()
-        if forward.sent_from not in (None, pos.wallet_id):
+    async def _wallet(self, forward: Forward) -> Wallet:
+        """Who pays. Raises `OtherWallet`: only the wallet that may have paid can prove it."""
+        wallet = await self._wallets.of(forward.source)
+        if forward.sent_from not in (None, wallet.id):
             raise OtherWallet(
-                f"it was sent from wallet {forward.sent_from}, and BlinkPOS is {pos.wallet_id} now"
+                f"it was sent from wallet {forward.sent_from}, and that is {wallet.id} now"
             )
-        return pos
+        return wallet
 
     async def _conclude(self, forward: Forward, proof: Proof, refusal: Refusal | None) -> Next:
         match proof:
             case Paid() as sent:
                 return await self._moves.finish(forward, sent)
             case Underway():
-                return await self._moves.postpone(forward, "its payment is under way at Blink")
+                return await self._moves.postpone(forward, "its payment is under way")
             case Unpaid():
                 return await self._unpaid(forward, refusal)
 

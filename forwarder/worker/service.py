@@ -12,6 +12,8 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.message import Notice
+from forwarder.model.source import Source
+from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import broadcasts, claims, figures, merchants, secrets
 from forwarder.store.database import Database, StoreError
@@ -27,6 +29,7 @@ from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.handshakes import Handshakes
+from forwarder.worker.hints import Hints
 from forwarder.worker.intake import Intake
 from forwarder.worker.invoicing import Invoicing
 from forwarder.worker.live import Live
@@ -34,6 +37,7 @@ from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
 from forwarder.worker.office import Office
 from forwarder.worker.payout import Payout
+from forwarder.worker.poll import Poll
 from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
@@ -58,16 +62,20 @@ class Service:
         self.metrics = common.metrics
         self._common = common
         intake = Intake(common)
-        catch_up = CatchUp(common, intake)
+        catch_ups = {source: CatchUp(common, intake, source) for source in common.wallets.sources}
         open_subscription = partial(_open_subscription, settings, common, intake)
         linger_seconds = settings.subscription_linger_seconds
+        catch_up = catch_ups[Source.BLINK]
         self.watcher = Watcher(common, open_subscription, catch_up, linger_seconds)
         self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
         self.sales = Sales(common, intake, self.watcher)
         self.desk = Desk(common)
         self.office = Office(common.database, common.clock)
         self.credentials = Credentials(common, settings)
-        self._expiry = Expiry(common, catch_up)
+        self.hints = Hints(common, intake)
+        self.sources = common.wallets.sources
+        self._expiry = Expiry(common, list(catch_ups.values()))
+        self._polls = [Poll(common, one) for one in catch_ups.values() if one is not catch_up]
         moves = Moves(common, settings.retry_max_seconds)
         forwarding = Forwarding(Invoicing(common, moves), Sending(common, moves), moves)
         self._payout = Payout(common, forwarding, moves)
@@ -119,8 +127,9 @@ class Service:
             Vault(keyring),
             metrics.called,
         )
-        async with accounts as opened:
-            yield cls(settings, Common(database, opened, keyring, clock, metrics=metrics))
+        async with accounts as opened, _node(settings) as node:
+            common = Common(database, opened, keyring, clock, metrics=metrics, node=node)
+            yield cls(settings, common)
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
@@ -178,17 +187,16 @@ class Service:
     def _start(self) -> None:
         self._supervisor.start("watcher", self.watcher.run)
         self._supervisor.start("expiry", self._expiry.run)
+        self._common.unread.update(self.sources)
         self._supervisor.start("reconciler", self.reconciler.run)
-        self._supervisor.start("payout", self._pay_once_caught_up)
+        self._supervisor.start("hints", self.hints.run)
+        for poll in self._polls:
+            self._supervisor.start("poll", poll.run)
+        self._supervisor.start("payout", self._payout.run)
         self._supervisor.start("tail", self._tail.run)
         self._supervisor.start("accounts", self._common.accounts.learn)
         if self.settings.blinkpos_read_api_key is not None:
             self._supervisor.start("credentials", self.credentials.run)
-
-    async def _pay_once_caught_up(self) -> None:
-        """A database may be older than Blink's ledger: nothing is paid before that was read."""
-        await self.reconciler.is_caught_up.wait()
-        await self._payout.run()
 
     async def _stop(self) -> None:
         """Let the calls that are under way end; what is left is kept for the next start."""
@@ -196,6 +204,16 @@ class Service:
         await self._payout.drain(DRAIN_SECONDS)
         await self._supervisor.stop()
         log.info("stopped")
+
+
+@asynccontextmanager
+async def _node(settings: Settings) -> AsyncIterator[PhoenixdClient | None]:
+    """The phoenixd node, if one is set up."""
+    if settings.phoenixd_host is None or settings.phoenixd_token is None:
+        yield None
+        return
+    async with PhoenixdClient.connect(settings.phoenixd_host, settings.phoenixd_token) as node:
+        yield node
 
 
 def _open_subscription(

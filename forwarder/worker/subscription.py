@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from forwarder.blink.updates import Gap, Settled, SignOfLife, Update, Updates
 from forwarder.failpoints import failpoint
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
+from forwarder.model.source import Source
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
@@ -93,7 +94,7 @@ class Subscription:
                 receipt = entry.receipt()
                 if receipt is not None:
                     await failpoint("subscription.heard")
-                    await self._intake.take([receipt], Source.SUBSCRIPTION)
+                    await self._intake.take([receipt], Source.BLINK, Witness.SUBSCRIPTION)
             case Gap(reason):
                 self._events.labels("gap").inc()
                 log.warning("an event was not understood", reason=reason)

@@ -15,6 +15,7 @@ import structlog
 
 from forwarder.blink.errors import BlinkError, Disconnected
 from forwarder.failpoints import failpoint
+from forwarder.model.source import Source
 from forwarder.store import invoices
 from forwarder.worker.backoff import Backoff
 from forwarder.worker.bell import Bell
@@ -117,7 +118,7 @@ class Watcher:
         if self._expected:
             return True
         async with self._database.reading() as tx:
-            return (await invoices.pending(tx)).count > 0
+            return (await invoices.pending(tx, Source.BLINK)).count > 0
 
     async def _until_not_needed(self) -> None:
         await self._become(State.CONNECTING)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from forwarder.model.bolt11 import decode
 from forwarder.sandbox import Sandbox
 from forwarder.sandbox.accounts import Account
+from forwarder.sandbox.phoenixd import Phoenixd
 from tests.e2e.process import Forwarder, Till
 
 FLOAT = 1_000_000
 POS_TOKEN = "canary-pos-token-4242"
 OPERATOR_TOKEN = "canary-operator-token-4343"
 SECRET_KEY = "canary-secret-key-4444-0123456789abcdef"
+WEBHOOK_SECRETS = {"BLINK_WEBHOOK_SECRET": "whsec_Y2FuYXJ5LWJsaW5rLXdlYmhvb2stNDU0NQ=="}
 
 
 @dataclass
@@ -104,22 +108,33 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def open_world(tmp_path: Path) -> AsyncIterator[World]:
     """A service that runs against a local Blink. Afterwards the ledger is judged."""
     clock = BlinkClock()
-    async with Sandbox.serve(clock=clock) as blink:
-        pos, merchant = blink.open_account("blinkpos", sats=FLOAT), blink.open_account("merchant")
-        friend = blink.open_account("friend", sats=FLOAT)
-        keys = blink.create_key(pos), blink.create_key(merchant)
-        forwarder = Forwarder(_environment(blink, *keys, tmp_path), tmp_path)
-        async with aiohttp.ClientSession(forwarder.url) as session:
-            secrets = (*keys, POS_TOKEN, OPERATOR_TOKEN, SECRET_KEY)
-            till = Till(session, POS_TOKEN)
-            world = World(blink, pos, merchant, friend, clock, forwarder, till, secrets)
-            await forwarder.start()
-            yield world
-        if forwarder.is_running:
-            assert await forwarder.stop() == 0, forwarder.output.decode()
-        world.judge()
-        assert not world.find_secrets()
-        assert b"Traceback" not in forwarder.output, forwarder.output.decode()
+    async with (
+        Sandbox.serve(clock=clock) as blink,
+        _opened(blink, tmp_path, clock, WEBHOOK_SECRETS) as world,
+    ):
+        yield world
+
+
+@asynccontextmanager
+async def _opened(
+    blink: Sandbox, folder: Path, clock: BlinkClock, more: Mapping[str, str]
+) -> AsyncIterator[World]:
+    pos, merchant = blink.open_account("blinkpos", sats=FLOAT), blink.open_account("merchant")
+    friend = blink.open_account("friend", sats=FLOAT)
+    keys = blink.create_key(pos), blink.create_key(merchant)
+    forwarder = Forwarder({**_environment(blink, *keys, folder), **more}, folder)
+    hidden = [value for name, value in more.items() if not name.endswith("HOST")]
+    async with aiohttp.ClientSession(forwarder.url) as session:
+        secrets = (*keys, POS_TOKEN, OPERATOR_TOKEN, SECRET_KEY, *hidden)
+        till = Till(session, POS_TOKEN)
+        world = World(blink, pos, merchant, friend, clock, forwarder, till, secrets)
+        await forwarder.start()
+        yield world
+    if forwarder.is_running:
+        assert await forwarder.stop() == 0, forwarder.output.decode()
+    world.judge()
+    assert not world.find_secrets()
+    assert b"Traceback" not in forwarder.output, forwarder.output.decode()
 
 
 def _environment(blink: Sandbox, pos_key: str, merchant_key: str, folder: Path) -> dict[str, str]:
@@ -134,3 +149,49 @@ def _environment(blink: Sandbox, pos_key: str, merchant_key: str, folder: Path) 
         "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/forwarder.db",
         "LOG_LEVEL": "debug",
     }
+
+
+@dataclass
+class NodeWorld:
+    """A world with a node, which is the source of what is sold here."""
+
+    world: World
+    node: Phoenixd
+
+    async def sell(self, sats: int = 1_000, **more: object) -> dict[str, Any]:
+        """Make an invoice at the node."""
+        return await self.world.till.sell(sats, source="phoenixd", **more)
+
+    def judge(self) -> None:
+        """What must hold after every test, by the books of the node and of Blink."""
+        sends = self.node.sends
+        assert len({one.payment_hash for one in sends}) == len(sends), "an invoice was paid twice"
+        names = Counter(_stem(one.invoice) for one in sends)
+        assert all(count == 1 for count in names.values()), "a sale was forwarded twice"
+        assert sum(one.msats for one in sends) <= self.node.received * 1000, "sent before received"
+        assert not self.world.blink.sends(self.world.pos.btc_wallet_id), (
+            "paid from the wrong wallet"
+        )
+        assert self.node.books.msats >= 0
+
+
+def _stem(payment_request: str) -> str:
+    return str(decode(payment_request).description).rpartition("-")[0]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[NodeWorld]:
+    """A service that runs against a local Blink and a local node."""
+    async with AsyncExitStack() as stack:
+        blink = await stack.enter_async_context(Sandbox.serve())
+        node = await stack.enter_async_context(Phoenixd.serve(blink, sats=FLOAT))
+        more = WEBHOOK_SECRETS | {
+            "PHOENIXD_HOST": node.url,
+            "PHOENIXD_TOKEN": node.password,
+            "PHOENIXD_WEBHOOK_SECRET": node.webhook_secret,
+        }
+        world = await stack.enter_async_context(_opened(blink, tmp_path, BlinkClock(), more))
+        node.webhooks.url = f"{world.forwarder.url}/api/webhook"
+        house = NodeWorld(world, node)
+        yield house
+        house.judge()

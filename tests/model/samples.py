@@ -10,6 +10,7 @@ from forwarder.model import bolt11
 from forwarder.model.forward import Forward, ForwardState, PayoutInvoice
 from forwarder.model.invoice import Invoice, InvoiceState, Issued
 from forwarder.model.ledger import Direction, Entry, EntryStatus
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.sandbox import Sandbox
 
@@ -26,6 +27,7 @@ INVOICE = Invoice(
     payment_request="lnbcrt1",
     amount=SATS,
     description="two coffees",
+    source=Source.BLINK,
     state=InvoiceState.PENDING,
     outlived=False,
     issued_at=NOW,
@@ -41,6 +43,7 @@ FORWARD = Forward(
     position=0,
     merchant_id=3,
     amount=SATS,
+    source=Source.BLINK,
     state=ForwardState.SENDING,
     attempt=1,
     external_id="fwd-1",

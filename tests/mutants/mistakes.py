@@ -202,9 +202,10 @@ MISTAKES: Final = (
             Patch(
                 _INTAKE,
                 "        if not await payments.add("
-                "tx, receipt, invoice_id, source, self._clock()):\n"
+                "tx, receipt, invoice_id, source, witness, self._clock()):\n"
                 "            return None\n",
-                "        await payments.add(tx, receipt, invoice_id, source, self._clock())\n",
+                "        now = self._clock()\n"
+                "        await payments.add(tx, receipt, invoice_id, source, witness, now)\n",
             ),
             Patch(
                 _INTAKE,

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
 from forwarder.model.sale import UNPAID, WORST_FIRST, Standing
 from forwarder.store import tables
 from forwarder.store.database import Transaction
@@ -133,7 +133,7 @@ async def _keep_payment(tx: Transaction, sale: Past, invoice_id: int | None) -> 
         "transaction_id": f"tx-{sale.number}",
         "received": sale.received,
         "invoice_id": invoice_id,
-        "source": Source.SUBSCRIPTION,
+        "witness": Witness.SUBSCRIPTION,
         "seen_at": NOW + sale.seen * MINUTE,
     }
     await tx.execute(insert(tables.payments).values(values))

@@ -14,7 +14,8 @@ from forwarder.model.invoice import Invoice, Issued, Order
 from forwarder.model.keyring import Keyring
 from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
-from forwarder.model.payment import Payment, Receipt, Share, Source
+from forwarder.model.payment import Payment, Receipt, Share, Witness
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.store import claims, forwards, invoices, merchants, moves, payments, tables
 from forwarder.store.database import Database, Transaction
@@ -82,7 +83,9 @@ async def an_invoice(tx: Transaction, n: int = 1, sats: int = 1_000) -> Invoice:
 async def a_payment(tx: Transaction, n: int = 1, sats: int = 1_000) -> Payment:
     """The payment of the n-th invoice."""
     invoice = await an_invoice(tx, n, sats)
-    assert await payments.add(tx, receipt(n, sats), invoice.id, Source.SUBSCRIPTION, NOW)
+    assert await payments.add(
+        tx, receipt(n, sats), invoice.id, Source.BLINK, Witness.SUBSCRIPTION, NOW
+    )
     found = await payments.find(tx, a_hash(n))
     assert found is not None
     return found

@@ -14,7 +14,8 @@ from forwarder.model.actor import Actor
 from forwarder.model.forward import OPEN, ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.ledger import Direction, Paid
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
+from forwarder.model.source import Source
 from forwarder.model.units import Sats
 from forwarder.store import figures, interventions, invoices, moves, payments, tables, totals
 from forwarder.store.database import Database, Transaction
@@ -59,6 +60,9 @@ async def counted(tx: Transaction) -> Figures:
     )
 
 
+FOUND = (Source.BLINK, Witness.CATCH_UP, NOW)
+
+
 async def sell(tx: Transaction, n: int) -> None:
     """The n-th sale, which ends in one of eight ways."""
     sats = 100 + n
@@ -69,15 +73,15 @@ async def sell(tx: Transaction, n: int) -> None:
         case 1:  # late money is money
             invoice = await an_invoice(tx, n, sats)
             await invoices.end(tx, invoice, InvoiceState.EXPIRED, NOW, Actor.EXPIRY)
-            assert await payments.add(tx, receipt(n, sats), invoice.id, Source.CATCH_UP, NOW)
+            assert await payments.add(tx, receipt(n, sats), invoice.id, *FOUND)
             assert await invoices.pay(tx, invoice, Sats(sats), NOW)
         case 2:  # paid before its invoice was kept
-            assert await payments.add(tx, receipt(n, sats), None, Source.CATCH_UP, NOW)
+            assert await payments.add(tx, receipt(n, sats), None, *FOUND)
             payment = await payments.find(tx, a_hash(n))
             assert payment is not None
             assert await payments.match(tx, payment, (await an_invoice(tx, n, sats)).id, NOW)
         case 3:
-            assert await payments.add(tx, receipt(n, sats), None, Source.CATCH_UP, NOW)
+            assert await payments.add(tx, receipt(n, sats), None, *FOUND)
         case 4:
             sending = await stand(tx, await a_forward(tx, n, sats), S)
             await moves.finish(tx, sending, Paid(f"send-{n}"), lease())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from forwarder.model.payment import Receipt, Source
+from forwarder.model.payment import Receipt, Witness
+from forwarder.model.source import Source
 from forwarder.model.units import Sats
 from forwarder.store import journal, payments, tables
 from forwarder.store.database import Database
@@ -14,14 +15,15 @@ from tests.store.rows import NOW, a_hash, a_payment, an_invoice, receipt, rows_o
 
 async def add(database: Database, one: Receipt) -> bool:
     async with database.transaction() as tx:
-        return await payments.add(tx, one, None, Source.CATCH_UP, NOW)
+        return await payments.add(tx, one, None, Source.BLINK, Witness.CATCH_UP, NOW)
 
 
 async def test_a_receipt_is_kept_as_blink_tells_it(database: Database) -> None:
     async with database.transaction() as tx:
         payment = await a_payment(tx, 1, 1_234)
     assert (payment.received, payment.transaction_id) == (1_234, "tx-1")
-    assert (payment.source, payment.seen_at) == (Source.SUBSCRIPTION, NOW)
+    assert (payment.source, payment.witness) == (Source.BLINK, Witness.SUBSCRIPTION)
+    assert payment.seen_at == NOW
     async with database.reading() as tx:
         assert await payments.among(tx, [a_hash(1), a_hash(2)]) == {a_hash(1): payment}
         assert await payments.among(tx, []) == {}

@@ -13,6 +13,7 @@ from forwarder.model import message
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Direction
+from forwarder.model.source import Source
 from forwarder.model.units import Sats
 from forwarder.store import (
     claims,
@@ -180,18 +181,29 @@ async def test_a_database_knows_its_secret(database: Database) -> None:
 
 async def test_the_last_run_is_kept(database: Database) -> None:
     async with database.transaction() as tx:
-        assert await reconciliation.last_run(tx) is None
+        assert await reconciliation.last_run(tx, Source.BLINK) is None
+        assert await reconciliation.overall(tx) is None
         for run in (LastRun(None, NOW, 0), LastRun(NOW, LATER, -5)):
-            await reconciliation.keep_run(tx, run)
-            assert await reconciliation.last_run(tx) == run
+            await reconciliation.keep_run(tx, Source.BLINK, run)
+            assert await reconciliation.last_run(tx, Source.BLINK) == run
+
+
+async def test_each_source_has_a_last_run_and_all_of_them_have_one(database: Database) -> None:
+    async with database.transaction() as tx:
+        await reconciliation.keep_run(tx, Source.BLINK, LastRun(NOW, LATER, 5))
+        await reconciliation.keep_run(tx, Source.PHOENIXD, LastRun(NOW, NOW, 2))
+        assert await reconciliation.last_run(tx, Source.BLINK) == LastRun(NOW, LATER, 5)
+        assert await reconciliation.last_run(tx, Source.PHOENIXD) == LastRun(NOW, NOW, 2)
+        assert await reconciliation.overall(tx) == LastRun(NOW, NOW, 7)
 
 
 async def test_the_first_sale_is_known(database: Database) -> None:
     async with database.transaction() as tx:
-        assert await invoices.first_issued(tx) is None
+        assert await invoices.first_issued(tx, Source.BLINK) is None
         first = await an_invoice(tx, 1)
         await an_invoice(tx, 2)
-        assert await invoices.first_issued(tx) == first.issued_at
+        assert await invoices.first_issued(tx, Source.BLINK) == first.issued_at
+        assert await invoices.first_issued(tx, Source.PHOENIXD) is None
 
 
 async def test_a_refund_is_booked_once(database: Database) -> None:

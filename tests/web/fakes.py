@@ -17,6 +17,7 @@ from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store.figures import Figures
 from forwarder.store.orders import OrderConflict
@@ -121,6 +122,7 @@ class FakeSales:
             payment_request=f"lnbc{number}n1qqqsyq",
             amount=order.amount,
             description=order.description,
+            source=order.source,
             state=InvoiceState.PENDING,
             outlived=False,
             issued_at=NOW,
@@ -166,6 +168,7 @@ class FakeService:
     keyring: Keyring = field(default_factory=lambda: Keyring((SecretStr("k" * 32),)))
     metrics: Metrics = field(default_factory=Metrics)
     is_ready: bool = True
+    sources: tuple[Source, ...] = (Source.BLINK,)
     now: datetime = NOW
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(

@@ -17,7 +17,8 @@ from sqlalchemy import update
 
 from forwarder.model.forward import ForwardState
 from forwarder.model.ledger import Paid
-from forwarder.model.payment import Source
+from forwarder.model.payment import Witness
+from forwarder.model.source import Source
 from forwarder.settings import Settings
 from forwarder.store import moves, payments, tables
 from forwarder.store.database import Database, Transaction
@@ -143,7 +144,7 @@ async def test_one_sale_is_told_with_each_step_and_who_saw_it_first(house: House
 
 async def test_money_of_no_invoice_is_listed_as_unmatched(house: House) -> None:
     async with house.database.transaction() as tx:
-        await payments.add(tx, receipt(7, 21), None, Source.SUBSCRIPTION, NOW)
+        await payments.add(tx, receipt(7, 21), None, Source.BLINK, Witness.SUBSCRIPTION, NOW)
     (found,) = (await house.get("/api/payments", state="unmatched"))["payments"]
     assert (found["state"], found["merchant"], found["forwards"]) == ("unmatched", None, [])
     status = await house.get("/api/status")

@@ -27,6 +27,7 @@ from forwarder.model.lease import Lease
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message, Notice
 from forwarder.model.payment import Receipt
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.sandbox import Account, Fault, FaultKind, Sandbox, Timing
 from forwarder.settings import Settings
@@ -189,13 +190,13 @@ class Shop:
             self.database, self.accounts, self.keyring, self.clock, self.notifier
         )
         self.intake = Intake(common)
-        self.catch_up = CatchUp(common, self.intake)
+        self.catch_up = CatchUp(common, self.intake, Source.BLINK)
         self.handshakes = Handshakes(common)
         key = SecretStr(self.pos_key)
         subscribe = partial(_subscribe, common, self.blink.ws_url, key, self.intake)
         self.watcher = Watcher(common, subscribe, self.catch_up, 0)
         self.reconciler = Reconciler(common, self.intake, 300)
-        self.expiry = Expiry(common, self.catch_up)
+        self.expiry = Expiry(common, [self.catch_up])
         self.sales = self.sales_with(self.accounts)
         self.worker = Worker(self, self.accounts)
 

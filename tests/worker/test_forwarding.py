@@ -13,7 +13,8 @@ from sqlalchemy import update
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.keyring import Keyring
-from forwarder.model.payment import Receipt, Source
+from forwarder.model.payment import Receipt, Witness
+from forwarder.model.source import Source
 from forwarder.model.units import Sats, WalletId
 from forwarder.sandbox.invoices import InvoiceOrder
 from forwarder.store import invoices, merchants, moves, tables
@@ -231,7 +232,7 @@ async def test_a_payout_invoice_of_another_network_is_not_paid(shop: Shop) -> No
         invoice = await invoices.keep(tx, shop.seller.id, order, mainnet, shop.clock())
     assert invoice is not None
     receipt = Receipt(mainnet.payment_hash, "tx-mainnet", Sats(1_000))
-    await shop.intake.take([receipt], Source.SUBSCRIPTION)
+    await shop.intake.take([receipt], Source.BLINK, Witness.SUBSCRIPTION)
     await shop.worker.work()
     assert "network" in await held(shop, invoice, resumes=False)
     assert shop.sends == 0

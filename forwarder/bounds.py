@@ -1,4 +1,4 @@
-"""How much of an answer is read: nothing that Blink says is large."""
+"""How much of an answer is read: nothing that Blink or a node says is large."""
 
 from __future__ import annotations
 

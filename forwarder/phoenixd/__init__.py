@@ -1,0 +1,3 @@
+"""The only code that speaks to a phoenixd node."""
+
+from __future__ import annotations

@@ -1,0 +1,221 @@
+"""The node's HTTP side: every call with a deadline, every answer bounded, no redirect followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, Literal, TypeVar
+
+import structlog
+from aiohttp import BasicAuth, ClientSession, ClientTimeout
+from pydantic import JsonValue, SecretStr, TypeAdapter, ValidationError
+
+from forwarder.bounds import BoundedResponse
+from forwarder.model.forward import PayoutInvoice
+from forwarder.model.invoice import Issued
+from forwarder.model.ledger import Entry, Paid
+from forwarder.model.refusal import Refusal
+from forwarder.model.units import PaymentHash, Sats
+from forwarder.phoenixd import replies
+from forwarder.phoenixd.errors import PhoenixdError, Refused, Unknown, answered, translate
+from forwarder.phoenixd.replies import Balance, IncomingPayment, NodeInfo, OutgoingPayment
+
+log = structlog.get_logger(__name__)
+
+PAGE: Final = 100
+MAX_DESCRIPTION: Final = 128  # characters; a longer one is refused
+
+Shape = TypeVar("Shape")
+Listed = TypeVar("Listed", IncomingPayment, OutgoingPayment)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Shape]):
+    """A call, how long its answer may take, and what its answer is."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    seconds: float
+    shape: TypeAdapter[Shape]
+
+
+_JSON_LIST: TypeAdapter[list[JsonValue]] = TypeAdapter(list[JsonValue])
+_INFO = Call("GET", "/getinfo", 5, TypeAdapter(NodeInfo))
+_BALANCE = Call("GET", "/getbalance", 5, TypeAdapter(Balance))
+_CREATE = Call("POST", "/createinvoice", 15, TypeAdapter(replies.GeneratedInvoice))
+# The node answers when the payment has ended, which it may take any time for.
+_PAY: Call[replies.PaymentSent | replies.PaymentFailed] = Call(
+    "POST", "/payinvoice", 20, TypeAdapter(replies.PaymentSent | replies.PaymentFailed)
+)
+_RECEIVED = Call("GET", "/payments/incoming/{}", 10, TypeAdapter(IncomingPayment))
+_SENT = Call("GET", "/payments/outgoingbyhash/{}", 10, TypeAdapter(OutgoingPayment))
+_INCOMING = Call("GET", "/payments/incoming", 10, _JSON_LIST)
+_OUTGOING = Call("GET", "/payments/outgoing", 10, _JSON_LIST)
+
+
+class PhoenixdClient:
+    """One node. Every method raises `NeverSent`, `Refused` or `Unknown`."""
+
+    def __init__(self, session: ClientSession, url: str, password: SecretStr) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._password = password.get_secret_value()
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, password: SecretStr) -> AsyncIterator[PhoenixdClient]:
+        """A client for as long as it is needed."""
+        auth = BasicAuth("", password.get_secret_value(), "utf-8")
+        timeout = ClientTimeout(total=None)  # each call has a deadline of its own
+        async with ClientSession(
+            auth=auth, timeout=timeout, response_class=BoundedResponse
+        ) as session:
+            yield cls(session, url, password)
+
+    async def info(self) -> NodeInfo:
+        """Which node this is."""
+        return await self._call(_INFO)
+
+    async def balance(self) -> Balance:
+        """What the node can send."""
+        return await self._call(_BALANCE)
+
+    async def may_pay(self) -> bool:
+        """Whether the password is the one that may pay: asked with an order to pay nothing."""
+        try:
+            await self._call(_PAY, form={"invoice": ""})
+        except Refused as exc:
+            return exc.refusal.code == "HTTP_400"  # it was let in, and found no invoice
+        return False
+
+    async def create_invoice(
+        self, amount: Sats, description: str, seconds: int, external_id: str
+    ) -> Issued:
+        """Make an invoice. The node takes an `external_id` as often as it is given."""
+        wanted = {
+            "amountSat": str(amount),
+            "description": description,
+            # Left out, it is an hour by the documentation, and a day by the code.
+            "expirySeconds": str(seconds),
+            "externalId": external_id,
+        }
+        try:
+            return (await self._call(_CREATE, form=wanted)).issued()
+        except ValueError as exc:
+            raise Unknown(f"the node's invoice cannot be read: {exc}") from exc
+
+    async def pay_invoice(self, payout: PayoutInvoice) -> Paid | Refusal:
+        """Pay an invoice. Only `Paid` proves anything."""
+        reply = await self._call(_PAY, form={"invoice": payout.payment_request})
+        if reply.payment_hash != payout.payment_hash:
+            raise Unknown("phoenixd has answered for another invoice")
+        return reply.outcome()
+
+    async def received(self, payment_hash: PaymentHash) -> IncomingPayment | None:
+        """The node's invoice of this hash, paid or not; None if the node knows none."""
+        return await self._find(_RECEIVED, payment_hash)
+
+    async def sent(self, payment_hash: PaymentHash) -> Entry | None:
+        """The best that became of paying this hash; None proves nothing.
+
+        An older node, which does not know this call, says the same as one that knows no payment.
+        """
+        found = await self._find(_SENT, payment_hash)
+        return None if found is None else found.entry()
+
+    async def incoming_since(
+        self, since: datetime, *, whole: bool = False
+    ) -> AsyncIterator[Sequence[Entry]]:
+        """What was received from `since` on by the node's clock, in pages, newest first.
+
+        A payment that is not understood is left out, unless they are to prove something as a
+        `whole`: then it raises `Unknown`.
+        """
+        async for page in self._pages(_INCOMING, IncomingPayment, since, whole, all="false"):
+            found = [payment.entry() for payment in page]
+            yield [entry for entry in found if entry is not None]
+
+    async def outgoing_since(
+        self, since: datetime, *, whole: bool = False
+    ) -> AsyncIterator[Sequence[Entry]]:
+        """What was sent, is being sent or failed to be sent, in the same way."""
+        async for page in self._pages(_OUTGOING, OutgoingPayment, since, whole, all="true"):
+            yield [payment.entry() for payment in page]
+
+    async def _pages(
+        self,
+        call: Call[list[JsonValue]],
+        kind: type[Listed],
+        since: datetime,
+        whole: bool,
+        **query: str,
+    ) -> AsyncIterator[Sequence[Listed]]:
+        """Pages by offset: what comes in meanwhile moves the rest on, so that none is skipped."""
+        start = str(max(0, int(since.timestamp() * 1000)))
+        offset = 0
+        while True:
+            window = {"from": start, "limit": str(PAGE), "offset": str(offset)}
+            listed = await self._call(call, query=window | query)
+            yield _read(kind, listed, whole=whole)
+            if len(listed) < PAGE:
+                return
+            offset += len(listed)
+
+    async def _find(self, call: Call[Shape], payment_hash: PaymentHash) -> Shape | None:
+        try:
+            return await self._call(call, payment_hash)
+        except Refused as exc:
+            if exc.refusal.code == "HTTP_404":
+                return None
+            raise
+
+    async def _call(
+        self,
+        call: Call[Shape],
+        *parts: str,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Shape:
+        """Send, wait for the answer no longer than its deadline, and read it."""
+        try:
+            async with (
+                asyncio.timeout(call.seconds),
+                self._session.request(
+                    call.method,
+                    self._url + call.path.format(*parts),
+                    params=query,
+                    data=form,
+                    allow_redirects=False,  # it would carry the password to somebody else
+                ) as answer,
+            ):
+                body = await answer.read()
+            if answer.status != 200:
+                raise answered(answer.status, body[:500].decode(errors="replace"))
+            return call.shape.validate_json(body)
+        except Exception as exc:
+            raise self._without_password(translate(exc)) from exc
+
+    def _without_password(self, error: PhoenixdError) -> PhoenixdError:
+        """What we sent may come back in what is said."""
+        if self._password not in str(error):
+            return error
+        if isinstance(error, Refused):
+            return Refused(Refusal(error.refusal.code, "(it repeats the password)"))
+        return type(error)(str(error).replace(self._password, "(the password)"))
+
+
+def _read(kind: type[Listed], listed: Sequence[JsonValue], *, whole: bool) -> list[Listed]:
+    """What is on a page. One payment that is not understood must not hide all others."""
+    found, errors = [], []
+    for node in listed:
+        try:
+            found.append(kind.model_validate(node))
+        except ValidationError as exc:
+            log.error("a part of a list of the node's was not understood", count=exc.error_count())
+            errors.append(exc)
+    if errors and (whole or not found):
+        raise Unknown("a list of the node's was not understood") from errors[0]
+    return found

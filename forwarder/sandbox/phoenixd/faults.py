@@ -1,0 +1,85 @@
+"""What can go wrong between a client and the node, on demand.
+
+A fault is armed for a call by its name, or for `webhook`. Of several that fit, the first fires.
+
+Any call, nothing done:
+    refuse                 the connection is reset before anything happens
+    http_500, http_503     the node, or what stands before it, answers with this status
+Any call, done:
+    lost_answer            the connection is reset instead of an answer
+    executed_then_500      HTTP 500 instead of the answer
+    garbage                an answer that is JSON and makes no sense
+    late_answer            answered after `seconds`
+`payinvoice` alone:
+    failed                 PaymentFailed with `message`, and nothing was sent
+    pending_then_success, pending_then_failure
+                           the connection is reset, and the payment ends after `seconds`
+`webhook`:
+    drop, duplicate (`copies` in all), delay (`seconds`)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operation = Literal[
+    "getinfo",
+    "getbalance",
+    "createinvoice",
+    "payinvoice",
+    "incoming",
+    "incoming_list",
+    "outgoing",
+    "outgoing_list",
+    "webhook",
+]
+Kind = Literal[
+    "refuse",
+    "http_500",
+    "http_503",
+    "lost_answer",
+    "executed_then_500",
+    "garbage",
+    "late_answer",
+    "failed",
+    "pending_then_success",
+    "pending_then_failure",
+    "drop",
+    "duplicate",
+    "delay",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFault:
+    """One thing to go wrong; `times` None is for ever."""
+
+    operation: Operation
+    kind: Kind
+    times: int | None = 1
+    seconds: float = 0.0
+    message: str = "payment attempts exhausted without success"
+    copies: int = 3
+
+
+@dataclass(slots=True)
+class NodeFaults:
+    """The armed faults, and how often each has fired."""
+
+    _armed: list[tuple[NodeFault, list[None]]] = field(default_factory=list)
+
+    def add(self, fault: NodeFault) -> None:
+        self._armed.append((fault, []))
+
+    def clear(self) -> None:
+        self._armed.clear()
+
+    def take(self, operation: Operation) -> NodeFault | None:
+        """The fault that befalls this call, if any."""
+        for fault, fired in self._armed:
+            is_left = fault.times is None or len(fired) < fault.times
+            if fault.operation == operation and is_left:
+                fired.append(None)
+                return fault
+        return None
