@@ -29,7 +29,7 @@ def test_no_cut_and_no_fault_loses_or_doubles_a_payment(
     assert totals.met > totals.runs / 2
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_run_of_the_same_seed_is_the_same_byte_for_byte() -> None:
     with runs.room() as folder, runs.staged(folder) as files:
         for suite, number in CASES:
