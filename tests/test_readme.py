@@ -37,7 +37,10 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 @pytest.mark.parametrize(
     "text",
     ["README.md", "CONTRIBUTING.md"]
-    + [f"docs/{name}.md" for name in ("design", "guarantees", "performance", "runbook")],
+    + [
+        f"docs/{name}.md"
+        for name in ("design", "guarantees", "integration", "performance", "runbook")
+    ],
 )
 def test_links_lead_somewhere(text: str) -> None:
     page = ROOT / text
