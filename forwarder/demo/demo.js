@@ -1,6 +1,6 @@
 /** What there is to help in a demo: tokens filled in, and a customer at the press of a button. */
 
-import { call } from '../shared/http.js';
+import { call } from './http.js';
 
 export const demo = {
   posToken: async () => (await call('demo/tokens')).posToken,

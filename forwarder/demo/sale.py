@@ -96,6 +96,10 @@ Serving until Ctrl-C. Sell something at the till, which has a customer who pays:
 
   {self.url}/
 
+see where its money is, with the operator token {shown(self.settings.operator_token)}:
+
+  {self.url}/operator
+
 or do it all by hand:
 
   curl -s {self.url}/api/invoice -H 'Authorization: Bearer {token}' -d '{{"amountSat": 500}}'

@@ -37,7 +37,7 @@ class Till:
     def routes(self) -> list[web.RouteDef]:
         """The demo's script takes the place of the one that says that this is no demo."""
         return [
-            web.get("/pos/demo.js", self._script),
+            web.get("/shared/demo.js", self._script),
             web.get("/demo/tokens", self._tokens),
             web.post("/demo/pay", self._pay),
         ]

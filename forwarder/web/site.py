@@ -1,4 +1,4 @@
-"""The service's own website: the POS page, and the scripts that others may use.
+"""The service's own website: the POS page, the operator page, and the scripts that others may use.
 
 What is in `www/` is all of it, each file at the address of its path: read once, never changed, and
 nothing else can be asked for.
@@ -16,7 +16,9 @@ from aiohttp import web
 
 PATHS: Final = (
     "/",
+    "/operator",
     "/pos/{name}",
+    "/operator/{name}",
     "/shared/{name}",
     "/payment-socket.js",
     "/use-payment-websocket.js",
@@ -37,7 +39,7 @@ POLICY: Final = "; ".join(
     )
 )
 
-_PAGES: Final = {"": "pos.html"}
+_PAGES: Final = {"": "pos.html", "operator": "operator.html"}
 _HEADERS: Final = {
     "Cache-Control": "no-cache",  # kept, but asked for again: a new release is seen at once
     "Content-Security-Policy": POLICY,
@@ -74,7 +76,7 @@ FILES: Final = _read_all(FOLDER)
 
 
 async def show(request: web.Request) -> web.Response:
-    """`GET /`, and everything that the pages are made of."""
+    """`GET /`, `/operator`, and everything that the pages are made of."""
     path = request.path.removeprefix("/")
     file = FILES.get(_PAGES.get(path, path))
     if file is None:

@@ -1,4 +1,4 @@
-/** Whether the till can reach the service, told in one line when it cannot. */
+/** One line at the top: that the service is out of reach, or what its operator has to say. */
 
 import { byId, write } from '../shared/dom.js';
 
@@ -9,6 +9,7 @@ const WORDS = {
 
 let socket = 'closed';
 let trouble = null;
+let notice = '';
 
 /** Follow the network of this device. */
 export function setUp() {
@@ -31,7 +32,13 @@ export function troubled(error) {
   render();
 }
 
+/** What the operator tells every till. */
+export function announce(message) {
+  notice = message;
+  render();
+}
+
 function render() {
   const offline = navigator.onLine ? '' : 'Offline. What is under way goes on when you are back.';
-  write(byId('line'), offline || trouble || WORDS[socket] || '');
+  write(byId('line'), offline || trouble || WORDS[socket] || notice);
 }

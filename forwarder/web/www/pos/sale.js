@@ -4,7 +4,7 @@ import { PaymentSocket } from '../payment-socket.js';
 import { byId, show, write } from '../shared/dom.js';
 import { sats } from '../shared/words.js';
 import * as countdown from './countdown.js';
-import { demo } from './demo.js';
+import { demo } from '../shared/demo.js';
 import * as line from './line.js';
 import * as till from './till.js';
 
@@ -75,6 +75,7 @@ class Sale {
     countdown.stop();
     line.follow('closed');
     line.troubled(null);
+    line.announce('');
   }
 
   async cancel() {
@@ -118,6 +119,7 @@ class Sale {
   }
 
   #hear(message) {
+    if (message.type === 'notice') line.announce(message.message);
     const state = message.type === 'payment' ? 'paid' : message.type;
     if (!(state in WORDS)) return;
     if (state === 'paid') write(byId('sale-amount'), sats(message.amountSat));

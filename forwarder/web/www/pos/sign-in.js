@@ -1,7 +1,7 @@
 /** The screen that asks for the POS token, once on a device. */
 
 import { byId, write } from '../shared/dom.js';
-import { demo } from './demo.js';
+import { demo } from '../shared/demo.js';
 import { today } from './till.js';
 
 const field = byId('token');
