@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forwarder import __version__
-from forwarder.cli import database, keys, looking, merchants, money, serving
+from forwarder.cli import database, doctor, keys, looking, merchants, money, serving, status
 
 app = typer.Typer(
     help="Forwards each payment of a shared Blink point of sale to its merchant, exactly once.",
@@ -18,7 +18,11 @@ app = typer.Typer(
 app.command("run")(serving.run)
 app.command("demo")(serving.demo)
 app.command("sandbox")(serving.sandbox)
-app.command("doctor")(looking.doctor)
+app.command("status")(status.status)
+app.command("list")(looking.list_sales)
+app.command("show")(looking.show)
+app.command("export")(looking.export)
+app.command("doctor")(doctor.doctor)
 app.command("replay")(money.replay)
 app.command("resolve")(money.resolve)
 app.command("reconcile")(money.reconcile)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
 from forwarder import logs
 from forwarder.blink.errors import BlinkError
 from forwarder.settings import Settings, SettingsError
-from forwarder.store.database import Database, DatabaseError, DatabaseUrlError
+from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from forwarder.store.merchants import TokenTaken
 from forwarder.store.secrets import ForeignSecret, NotLeading
+from forwarder.worker.clock import utc_now
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
+from forwarder.worker.office import Ambiguous, Office
 from forwarder.worker.service import Service
 
 WRONG, BAD_USAGE = 1, 2  # exit statuses
@@ -23,6 +26,23 @@ WRONG, BAD_USAGE = 1, 2  # exit statuses
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Result = TypeVar("Result")
+
+_PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
+
+
+def _checked(text: str | None) -> str | None:
+    if text is not None and _PREFIX.fullmatch(text.lower()) is None:
+        raise typer.BadParameter("a payment hash, or at least 4 characters of its beginning")
+    return text and text.lower()
+
+
+Hash = Annotated[
+    str, typer.Argument(callback=_checked, help="The payment's hash, or a beginning of its own.")
+]
+AnyHash = Annotated[
+    str | None,
+    typer.Argument(callback=_checked, help="The payment's hash, or a beginning of its own."),
+]
 
 
 def with_service(work: Callable[[Service], Awaitable[Result]]) -> Result:
@@ -43,6 +63,11 @@ def with_database(work: Callable[[Settings, Database], Awaitable[Result]]) -> Re
         return asyncio.run(_work(settings, work))
 
 
+def with_office(work: Callable[[Office], Awaitable[Result]]) -> Result:
+    """Run a command's work with what an operator can see."""
+    return with_database(lambda _, database: work(Office(database, utc_now)))
+
+
 async def _work(
     settings: Settings, work: Callable[[Settings, Database], Awaitable[Result]]
 ) -> Result:
@@ -50,33 +75,39 @@ async def _work(
         return await work(settings, database)
 
 
+_SENTENCES: Final[Mapping[type[Exception], tuple[str, int]]] = {
+    TokenTaken: ("another merchant has this POS token; nothing was changed", WRONG),
+    ForeignSecret: (
+        "this database was made with another FORWARDER_SECRET_KEY; set that one, after the "
+        "newest if it is being replaced. Nothing was changed",
+        BAD_USAGE,
+    ),
+    NotLeading: (
+        "no service uses the newest value of FORWARDER_SECRET_KEY yet: start every process "
+        "with all values, the newest first, and then rotate. Nothing was changed",
+        WRONG,
+    ),
+    NoSuchPayment: ("there is no payment of this hash", WRONG),
+    Ambiguous: ("several payments have a hash that begins so; give more of it", BAD_USAGE),
+    NothingHeld: ("nothing of this payment is held, so there is nothing to settle by hand", WRONG),
+}
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn what a person can mend into a sentence and an exit status."""
     try:
         yield
+    except tuple(_SENTENCES) as exc:
+        fail(*_SENTENCES[type(exc)])
     except (SettingsError, DatabaseUrlError) as exc:
         fail(str(exc), BAD_USAGE)
-    except TokenTaken:
-        fail("another merchant has this POS token; nothing was changed", WRONG)
-    except ForeignSecret:
-        fail(
-            "this database was made with another FORWARDER_SECRET_KEY; set that one, after the "
-            "newest if it is being replaced. Nothing was changed",
-            BAD_USAGE,
-        )
-    except NotLeading:
-        fail(
-            "no service uses the newest value of FORWARDER_SECRET_KEY yet: start every process "
-            "with all values, the newest first, and then rotate. Nothing was changed",
-            WRONG,
-        )
-    except NoSuchPayment:
-        fail("there is no payment of this hash", WRONG)
-    except NothingHeld:
-        fail("nothing of this payment is held, so there is nothing to settle by hand", WRONG)
+    except BrokenPipeError:
+        raise  # whoever reads has read enough
     except (DatabaseError, BlinkError, OSError) as exc:
         fail(str(exc), WRONG)
+    except StoreError as exc:
+        fail(f"the database failed: {getattr(exc, 'orig', None) or exc}", WRONG)
 
 
 def fail(message: str, status: int) -> None:

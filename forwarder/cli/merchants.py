@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import asdict
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from pydantic import SecretStr
 
 from forwarder.cli.common import WRONG, Json, fail, with_database
-from forwarder.cli.printing import print_table
+from forwarder.cli.printing import print_json, print_table
 from forwarder.model.merchant import Merchant, is_name
 from forwarder.model.units import WalletId
 from forwarder.settings import Settings
@@ -73,7 +72,7 @@ def show(as_json: Json = False) -> None:
 
     known = with_database(read)
     if as_json:
-        typer.echo(json.dumps([asdict(merchant) for merchant in known]))
+        print_json([asdict(merchant) for merchant in known])
         return
     print_table(
         ("name", "wallet", "enabled"),

@@ -12,11 +12,13 @@ from forwarder.model import spreadsheet
 from forwarder.model.forward import Forward
 from forwarder.model.handshakes import LIMIT as HANDSHAKES_A_MINUTE
 from forwarder.model.invoice import Invoice
+from forwarder.model.report import Report
 from forwarder.model.sale import Page, Place, Sale
 from forwarder.model.spreadsheet import Cell
 from forwarder.model.trade import Trade
 from forwarder.model.units import iso
 from forwarder.store.journal import Step
+from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
 from forwarder.web.views import (
     AllowanceView,
     ForwardView,
@@ -141,6 +143,34 @@ def trade(one: Trade) -> TradeView:
     }
 
 
+def replayed(moved: Iterable[Forward]) -> Replayed:
+    """The forwards that are tried again now."""
+    return {"success": True, "replayed": [_moved(forward) for forward in moved]}
+
+
+def resolved(done: Iterable[Forward]) -> Resolved:
+    """The forwards that were settled by hand."""
+    return {"success": True, "resolved": [_moved(forward) for forward in done]}
+
+
+def reconciled(report: Report) -> Reconciled:
+    """What a reconciliation has found."""
+    return {
+        "success": True,
+        "clean": report.is_clean,
+        "dryRun": report.dry_run,
+        "entries": report.entries,
+        "missed": [*report.missed],
+        "rebuilt": [*report.rebuilt],
+        "unmatched": [*report.unmatched],
+        "young": [*report.young],
+        "settled": [*report.settled],
+        "refunded": report.refunded,
+        "strays": report.strays,
+        "driftSats": report.drift_sats,
+    }
+
+
 def written(place: Place) -> str:
     """A place as the next call can give it back."""
     at = place.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -188,6 +218,17 @@ def _lines(one: Sale) -> Iterator[Sequence[Cell]]:
 
 def _cell(value: object) -> Cell:
     return value if isinstance(value, int | None) else str(value)
+
+
+def _moved(forward: Forward) -> Moved:
+    """A forward as it stood before the call."""
+    return {
+        "paymentHash": forward.payment_hash,
+        "position": forward.position,
+        "amountSat": forward.amount,
+        "state": forward.state,
+        "reason": forward.held_reason,
+    }
 
 
 def _forward(forward: Forward, one: Sale) -> ForwardView:
