@@ -1,12 +1,26 @@
-"""What every test can rely on: a clean environment."""
+"""What every test can rely on: a clean environment, and a PostgreSQL server if it wants one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from forwarder.settings import Settings
+from tests.databases import Cluster, serve_postgres
+
+TESTS: Final = Path(__file__).parent
+MEASURED: Final = ("model", "store", "worker")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each room be covered by its own tests; to trace all others too would cost minutes."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] not in MEASURED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +29,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     assert "BLINKPOS_API_KEY" not in os.environ
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One PostgreSQL server for all tests of a process."""
+    with serve_postgres() as cluster:
+        yield cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
@@ -87,6 +87,8 @@ def after_refusal(forward: Forward, refusal: Refusal) -> Consequence:
             return Hold(f"{forward.attempt} payout invoices were refused: {refusal}", resumes=False)
         case Remedy.RENEW:
             return Renew(refusal)
+        case _:
+            assert_never(refusal.remedy)
 
 
 def may_renew(forward: Forward, now: datetime) -> bool:

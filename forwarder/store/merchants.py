@@ -44,13 +44,11 @@ async def put(
     }
     known = await named(tx, name)
     if known is None:
-        await tx.execute(insert(merchants).values(name=name, created_at=now, **values))
-    else:
-        await tx.execute(update(merchants).where(merchants.c.id == known.id).values(**values))
-    added = await named(tx, name)
-    if added is None:
-        raise AssertionError("a merchant that was just kept is there")
-    return added
+        adding = insert(merchants).values(name=name, created_at=now, **values)
+        added = await tx.execute(adding.returning(merchants.c.id))
+        return await by_id(tx, added.scalar_one())
+    await tx.execute(update(merchants).where(merchants.c.id == known.id).values(**values))
+    return await by_id(tx, known.id)
 
 
 async def named(tx: Transaction, name: str) -> Merchant | None:
@@ -60,11 +58,10 @@ async def named(tx: Transaction, name: str) -> Merchant | None:
     )
 
 
-async def by_id(tx: Transaction, merchant_id: int) -> Merchant | None:
-    """The merchant of that id."""
-    return rows.read_first(
-        Merchant, await tx.execute(select(merchants).where(merchants.c.id == merchant_id))
-    )
+async def by_id(tx: Transaction, merchant_id: int) -> Merchant:
+    """The merchant of that id; none is ever deleted."""
+    query = select(merchants).where(merchants.c.id == merchant_id)
+    return rows.read(Merchant, (await tx.execute(query)).one())
 
 
 async def by_token(tx: Transaction, token: str) -> Merchant | None:

@@ -95,8 +95,6 @@ class Accounts:
         """A merchant's own account, by what is kept of it now."""
         async with self._database.reading() as tx:
             merchant = await merchants.by_id(tx, merchant_id)
-            if merchant is None:
-                raise AssertionError("a forward's merchant is never deleted")
             api_key = await merchants.api_key(tx, self._vault, merchant)
         client = await self._client(api_key)
         return Account(client, merchant.wallet_id or await self._learn(client, merchant))
@@ -127,7 +125,7 @@ class Accounts:
             if key not in self._clients:
                 connecting = BlinkClient.connect(self._url, api_key, self._observe)
                 self._clients[key] = await self._stack.enter_async_context(connecting)
-        return self._clients[key]
+            return self._clients[key]
 
     async def _learn(self, client: BlinkClient, merchant: Merchant) -> WalletId:
         wallet_id = await client.btc_wallet()

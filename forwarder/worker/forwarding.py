@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.worker.invoicing import Invoicing
 from forwarder.worker.moves import Moves, Next
@@ -42,3 +44,5 @@ class Forwarding:
                 return await self._moves.resume(forward)
             case ForwardState.FORWARDED | ForwardState.RESOLVED:
                 return None
+            case _:
+                assert_never(forward.state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
@@ -78,6 +78,8 @@ class Invoicing:
             case Remedy.RETRY | Remedy.RENEW:
                 until = self._clock() + THROTTLE_PAUSE if why.is_throttling else None
                 return await self._moves.postpone(forward, str(why), until)
+            case _:
+                assert_never(why.remedy)
 
     # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
     # database is older than the ledgers and that invoice is even paid, so this is asked first.
@@ -85,13 +87,16 @@ class Invoicing:
     async def _find(self, forward: Forward) -> Next:
         sale = await self._moves.paid_invoice(forward)
         try:
-            match await self._sent_by_name(forward, sale.issued_at):
+            proof = await self._sent_by_name(forward, sale.issued_at)
+            match proof:
                 case Paid() as sent:
                     return await self._moves.finish(forward, sent)
                 case Underway():
                     return await self._moves.postpone(forward, "its payment is under way")
                 case Unpaid():
                     issued = await self._made_by_name(forward, sale.issued_at)
+                case _:
+                    assert_never(proof)
         except Refused as exc:
             if exc.refusal.remedy is not Remedy.HOLD:
                 return await self._moves.postpone(forward, str(exc))

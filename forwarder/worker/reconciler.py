@@ -23,6 +23,7 @@ from forwarder.model.source import Source
 from forwarder.store import invoices, merchants, reconciliation
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.audit import Audit
+from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
 from forwarder.worker.wallets import Wallet
@@ -67,13 +68,17 @@ class Reconciler:
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
                 continue
             self._found_current(source)
-            # A little apart from other installations, which all began at a full hour.
-            rest = self._interval_seconds * uniform(0.9, 1.1)  # noqa: S311
-            if report.young:
-                rest = min(rest, YOUNG_SECONDS)
-            if await bell.wait(rest):
-                # What was not seen may be under way there, and is to have settled.
-                await asyncio.sleep(SETTLED_SECONDS)
+            await self._rest(bell, report)
+
+    async def _rest(self, bell: Bell, report: Report) -> None:
+        """Wait until it is time again, or until somebody asks."""
+        # A little apart from other installations, which all began at a full hour.
+        seconds = self._interval_seconds * uniform(0.9, 1.1)  # noqa: S311
+        if report.young:
+            seconds = min(seconds, YOUNG_SECONDS)
+        if await bell.wait(seconds):
+            # What was not seen may be under way there, and is to have settled.
+            await asyncio.sleep(SETTLED_SECONDS)
 
     def _found_current(self, source: Source) -> None:
         """From now on money is paid from there: our database is as old as its ledger."""

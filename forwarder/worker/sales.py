@@ -14,6 +14,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
+from forwarder.model.outcome import Unknown
 from forwarder.model.source import Source
 from forwarder.store import invoices, locks, merchants, messages, orders
 from forwarder.worker.catch_up import WITNESS
@@ -98,7 +99,7 @@ class Sales:
             # Somebody else was faster with the same order: nobody will ever see our invoice.
             invoice = kept or await invoices.find(tx, merchant.id, order.external_id)
             if invoice is None:
-                raise AssertionError("an order has one invoice, ours or another's")
+                raise Unknown("the invoice that was made is kept for another order")
             paid = await self._intake.match(tx, invoice) if kept else None
         await failpoint("sales.kept")
         self._metrics.invoices_made.inc()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward, PayoutInvoice
@@ -134,17 +134,22 @@ class Sending:
                 return await self._moves.postpone(forward, "its payment is under way")
             case Unpaid():
                 return await self._unpaid(forward, refusal)
+            case _:
+                assert_never(proof)
 
     async def _unpaid(self, forward: Forward, refusal: Refusal | None) -> Next:
         if forward.refusal is not None:
             return await self._replace(forward)
-        match TryAgain() if refusal is None else after_refusal(forward, refusal):
+        consequence = TryAgain() if refusal is None else after_refusal(forward, refusal)
+        match consequence:
             case TryAgain():
                 return await self._moves.try_again(forward)
             case Hold(reason, resumes):
                 return await self._moves.hold(forward, reason, resumes=resumes)
             case Renew(dead):
                 return await self._moves.condemn(forward, dead)
+            case _:
+                assert_never(consequence)
 
     async def _replace(self, forward: Forward) -> Next:
         """Give up a dead payout invoice, once no call that could pay it can be under way."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 
 from forwarder.failpoints import failpoint
 from forwarder.model.message import Notice
@@ -20,7 +21,6 @@ from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
-from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.common import Common
@@ -54,7 +54,7 @@ DRAIN_SECONDS: Final = 25.0  # longer than the longest call that may be under wa
 class Service:
     """Everything that runs beside the web side, and what the web side may use of it."""
 
-    def __init__(self, settings: Settings, common: Common) -> None:
+    def __init__(self, settings: Settings, pos_key: SecretStr, common: Common) -> None:
         self.settings = settings
         self.keyring = common.keyring
         self.clock = common.clock
@@ -63,7 +63,9 @@ class Service:
         self._common = common
         intake = Intake(common)
         catch_ups = {source: CatchUp(common, intake, source) for source in common.wallets.sources}
-        open_subscription = partial(_open_subscription, settings, common, intake)
+        open_subscription = partial(
+            Subscription.open, common, settings.blink_ws_url, pos_key, intake
+        )
         linger_seconds = settings.subscription_linger_seconds
         catch_up = catch_ups[Source.BLINK]
         self.watcher = Watcher(common, open_subscription, catch_up, linger_seconds)
@@ -116,12 +118,13 @@ class Service:
 
         Raises `SettingsError`.
         """
-        if settings.blinkpos_api_key is None:
+        pos_key = settings.blinkpos_api_key
+        if pos_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
         keyring, metrics = settings.keyring(), metrics or Metrics()
         accounts = Accounts.open(
             settings.blink_api_url,
-            settings.blinkpos_api_key,
+            pos_key,
             settings.blinkpos_btc_wallet_id,
             database,
             Vault(keyring),
@@ -129,7 +132,7 @@ class Service:
         )
         async with accounts as opened, _node(settings) as node:
             common = Common(database, opened, keyring, clock, metrics=metrics, node=node)
-            yield cls(settings, common)
+            yield cls(settings, pos_key, common)
 
     async def ready(self) -> bool:
         """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
@@ -214,12 +217,3 @@ async def _node(settings: Settings) -> AsyncIterator[PhoenixdClient | None]:
         return
     async with PhoenixdClient.connect(settings.phoenixd_host, settings.phoenixd_token) as node:
         yield node
-
-
-def _open_subscription(
-    settings: Settings, common: Common, intake: Intake, bell: Bell
-) -> AbstractAsyncContextManager[Subscription]:
-    if settings.blinkpos_api_key is None:
-        raise AssertionError("the service was opened with a key")
-    key = settings.blinkpos_api_key
-    return Subscription.open(common, settings.blink_ws_url, key, intake, bell)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 from pydantic import SecretStr
@@ -102,6 +102,8 @@ class Subscription:
                 self._bell.ring()
             case SignOfLife():
                 self._events.labels("sign_of_life").inc()
+            case _:
+                assert_never(update)
 
     def _end(self) -> None:
         self._heard.set()

@@ -10,9 +10,6 @@ import aiohttp
 from tests.databases import Cluster
 from tests.e2e.conftest import POS_TOKEN, World
 from tests.e2e.process import Forwarder, Till
-from tests.store.conftest import cluster
-
-__all__ = ["cluster"]
 
 
 async def test_a_sale_on_postgresql(world: World, cluster: Cluster, tmp_path: Path) -> None:

@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.store.database import Database
-from tests.databases import TEMPLATE, Cluster, migrate, run_apart, serve_postgres
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One PostgreSQL server for all tests of a process."""
-    with serve_postgres() as cluster:
-        yield cluster
+from tests.databases import TEMPLATE, Cluster, migrate, run_apart
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete, text, update
 
 from forwarder import logs
 from forwarder.model.forward import Forward, ForwardState
@@ -277,6 +277,22 @@ class Shop:
         table = tables.forwards
         async with self.database.transaction() as tx:
             await tx.execute(update(table).where(table.c.id == forward.id).values(values))
+
+    @asynccontextmanager
+    async def without(self, table: str) -> AsyncIterator[None]:
+        """Let the database fail whenever a table is asked for, until the end of the block."""
+        async with self.database.transaction() as tx:
+            await tx.execute(text(f"ALTER TABLE {table} RENAME TO lost"))
+        yield
+        async with self.database.transaction() as tx:
+            await tx.execute(text(f"ALTER TABLE lost RENAME TO {table}"))
+
+    async def lose(self) -> None:
+        """Lose all that is kept of sales, as with a database that is not there any more."""
+        async with self.database.transaction() as tx:
+            for table in reversed(tables.metadata.sorted_tables):
+                if table.name not in ("merchants", "secrets"):
+                    await tx.execute(delete(table))
 
     def operations(self, account: Account | None = None) -> list[str]:
         """What Blink was asked."""

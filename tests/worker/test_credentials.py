@@ -12,7 +12,7 @@ from forwarder.model.credentials import objection
 from forwarder.model.units import WalletId
 from forwarder.store import journal
 from forwarder.web import shapes
-from forwarder.worker import doctor
+from forwarder.worker import credentials, doctor
 from forwarder.worker.clock import utc_now
 from forwarder.worker.credentials import PROOF_LASTS, Credentials, CredentialsDisabled
 from forwarder.worker.service import Service
@@ -149,3 +149,18 @@ async def test_the_doctor_looks_at_the_key(shop: Shop, scopes: list[str], ok: bo
 
 def test_a_proof_lasts_longer_than_two_checks() -> None:
     assert timedelta(minutes=10) < PROOF_LASTS <= timedelta(minutes=15)
+
+
+async def test_without_a_key_there_is_nothing_to_ask_blink(shop: Shop) -> None:
+    assert await credentials_of(shop, None).check()
+    assert shop.blink.calls == []
+    assert await credentials.examine(shop.settings, WalletId(shop.pos.btc_wallet_id)) is not None
+
+
+async def test_a_question_that_came_at_a_bad_pace_is_asked_again(shop: Shop) -> None:
+    given = credentials_of(shop, read_key(shop))
+    await shop.accounts.pos()
+    shop.fault(ASKED, "http_429", account=shop.pos.id)
+    assert not await given.check()
+    assert await given.check()
+    assert given.standing.enabled

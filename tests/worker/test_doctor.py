@@ -16,7 +16,7 @@ from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.doctor import Finding
 from forwarder.worker.enrolment import enrol
 from tests.store.rows import end_of_failed_connections
-from tests.worker.conftest import TOKEN, Shop
+from tests.worker.conftest import READ, TOKEN, Shop
 
 OTHER_WALLET = WalletId("00000000-0000-4000-8000-000000000000")
 
@@ -138,3 +138,28 @@ async def test_a_merchant_is_not_enrolled_with_a_key_or_a_token_that_is_not_its_
         await enrol(settings, database, "bob", nobody, token, OTHER_WALLET, shop.clock())
     async with database.reading() as tx:
         assert [it.name for it in await merchants.everyone(tx)] == ["merchant"]
+
+
+async def test_the_merchant_of_the_environment_is_looked_at_instead_of_the_one_of_its_name(
+    shop: Shop,
+) -> None:
+    subject = "merchant 'merchant'"
+    wallet, keys = shop.merchant.btc_wallet_id, (shop.merchant_key, shop.pos_key)
+    right, wrong = [
+        await findings(shop, merchant_api_key=SecretStr(key), merchant_wallet_id=wallet)
+        for key in keys
+    ]
+    assert (right[subject].ok, wrong[subject].ok) == (True, False)
+    async with shop.database.transaction() as tx:
+        await merchants.disable(tx, shop.seller)
+    new = await findings(shop, merchant_api_key=SecretStr(shop.merchant_key), merchant_name="new")
+    assert new["merchant 'new'"].ok
+    assert "merchants" not in new
+
+
+async def test_a_key_for_pages_that_cannot_be_looked_at_is_told_of(shop: Shop) -> None:
+    key = SecretStr(shop.blink.create_key(shop.pos, ["READ"]))
+    shop.fault(READ, "http_503", account=shop.pos.id, times=None)
+    found = (await findings(shop, blinkpos_read_api_key=key))["key for POS pages"]
+    assert not found.ok
+    assert "did not say" in found.detail

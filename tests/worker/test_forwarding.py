@@ -16,10 +16,13 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.payment import Receipt, Witness
 from forwarder.model.source import Source
 from forwarder.model.units import Sats, WalletId
+from forwarder.sandbox.faults import FaultKind
 from forwarder.sandbox.invoices import InvoiceOrder
 from forwarder.store import invoices, merchants, moves, tables
+from forwarder.store.database import StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker import sending
+from forwarder.worker.accounts import Accounts
 from tests.model.samples import issue
 from tests.worker.conftest import CREATE, PAY, READ, Shop, Worker, until
 
@@ -346,6 +349,41 @@ async def test_a_name_that_cannot_be_looked_up_now_is_looked_up_later(shop: Shop
     assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 1
 
 
+async def test_a_throttled_look_for_a_lost_payout_invoice_is_had_later(shop: Shop) -> None:
+    invoice = await shop.queue()
+    shop.merchant_fault(CREATE, "lost_answer")
+    await shop.worker.work()
+    shop.merchant_fault(READ, "http_429")
+    await later(shop, 2)
+    waiting = await shop.forward(invoice)
+    assert (waiting.state, waiting.attempt) == (QUEUED, 1)
+    await later(shop)
+    await shop.is_forwarded(invoice)
+    assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 1
+
+
+async def test_a_lost_payout_invoice_is_found_behind_others(shop: Shop) -> None:
+    invoice = await shop.queue()
+    forward = await shop.forward(invoice)
+    named(shop, forward)
+    named(shop, forward, external_id="a-sale-of-the-merchants-own")
+    await shop.worker.work()
+    await shop.is_forwarded(invoice)
+    assert (await shop.forward(invoice)).attempt == 1
+
+
+async def test_a_person_is_asked_before_payout_invoices_are_lost_for_ever(shop: Shop) -> None:
+    await give_key(shop, "RECEIVE")
+    invoice = await shop.queue()
+    for tried in range(6):
+        # The name is known already, and the next one is lost again.
+        shop.merchant_fault(CREATE, "lost_answer", after=min(tried, 1))
+        await later(shop, 121)
+    assert "5 payout invoices were lost" in await held(shop, invoice, resumes=False)
+    assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 5
+    assert shop.sends == 0
+
+
 # Paying
 
 
@@ -449,6 +487,51 @@ async def test_who_is_stopping_begins_no_payment(shop: Shop) -> None:
     await shop.worker.forwarding.advance(claimed)
     shop.worker.forwarding.stop()
     await shop.worker.forwarding.advance(claimed)
+    assert (await shop.forward(invoice)).state is INVOICED
+    assert shop.sends == 0
+
+
+async def at_wallet(shop: Shop, url: str, wallet_id: str | None) -> Worker:
+    """A process whose BlinkPOS is another wallet, or one that it does not know yet."""
+    key, wallet = SecretStr(shop.pos_key), None if wallet_id is None else WalletId(wallet_id)
+    opening = Accounts.open(url, key, wallet, shop.database, shop.vault)
+    return Worker(shop, await shop.stack.enter_async_context(opening))
+
+
+async def test_a_payment_waits_while_the_wallet_that_pays_is_not_known(
+    shop: Shop, unused_tcp_port: int
+) -> None:
+    invoice, _ = await invoiced(shop)
+    shop.clock.advance(120)
+    await (await at_wallet(shop, f"http://127.0.0.1:{unused_tcp_port}/graphql", None)).work()
+    assert (await shop.forward(invoice)).state is INVOICED
+    await later(shop)
+    await shop.is_forwarded(invoice)
+
+
+@pytest.mark.parametrize("fault", ["lock_busy", "lost_answer"])
+async def test_only_the_wallet_that_may_have_paid_goes_on(shop: Shop, fault: FaultKind) -> None:
+    """Another one could neither prove what was paid, nor know that paying again is wrong."""
+    invoice = await shop.queue()
+    shop.fault(PAY, fault)
+    await shop.worker.work()
+    shop.clock.advance(120)
+    paid = shop.sends
+    await (await at_wallet(shop, shop.blink.api_url, shop.pos.usd_wallet_id)).work()
+    assert shop.pos.btc_wallet_id in await held(shop, invoice, resumes=False)
+    assert shop.sends == paid
+
+
+@pytest.mark.parametrize("refusal", [None, "never to be paid"])
+async def test_a_forward_without_a_payout_invoice_is_never_paid(
+    shop: Shop, refusal: str | None
+) -> None:
+    invoice, forward = await invoiced(shop)
+    await shop.force(forward, payout_hash=None, refusal=refusal)
+    shop.clock.advance(120)
+    (claimed,) = await shop.worker.claim()
+    with pytest.raises((AssertionError, StoreError)):
+        await shop.worker.forwarding.advance(claimed)
     assert (await shop.forward(invoice)).state is INVOICED
     assert shop.sends == 0
 

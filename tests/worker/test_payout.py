@@ -130,3 +130,21 @@ async def test_a_forward_that_cannot_be_worked_on_stops_no_other(
         await until(lambda: is_done(shop, healthy))
         await until(lambda: "could not be worked on" in logged.text)
     assert (await shop.forward(broken)).state is ForwardState.QUEUED
+
+
+async def test_a_database_that_fails_for_a_while_stops_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(payout, "DATABASE_PAUSE_SECONDS", 0.01)
+    first = await shop.queue()
+    invoice = await shop.sell()
+    await shop.pay(invoice)
+    async with running(shop.worker.payout.run) as task:
+        await until(lambda: is_done(shop, first))
+        async with shop.without("forwards"):
+            shop.payout_bell.ring()
+            await until(lambda: "the database failed" in logged.text)
+        assert not task.done()
+        await shop.catch_up.run()
+        await until(lambda: is_done(shop, invoice))
+    assert shop.sends == 2

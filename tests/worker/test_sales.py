@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from aiohttp import web
 
-from forwarder.blink.errors import BlinkError, Unknown
+from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, InvoiceState, Order
+from forwarder.model.outcome import Unknown
 from forwarder.model.units import Sats
 from forwarder.store import invoices
 from forwarder.store.orders import OrderConflict
@@ -152,3 +154,26 @@ async def test_an_invoice_that_is_not_known_cannot_be_cancelled(shop: Shop) -> N
 
 def _fields(invoice: Invoice) -> dict[str, Any]:
     return {name: getattr(invoice, name) for name in Invoice.__dataclass_fields__}
+
+
+async def test_what_blink_refuses_to_cancel_is_still_pending(shop: Shop) -> None:
+    invoice = await shop.sell()
+    shop.fault(CANCEL, "failure_no_effect", code="NOT_AUTHENTICATED", message="Not today")
+    with pytest.raises(Refused, match="Not today"):
+        await shop.sales.cancel(invoice)
+    assert await shop.state(invoice) is InvoiceState.PENDING
+
+
+async def test_an_invoice_that_is_kept_for_another_order_is_shown_to_nobody(shop: Shop) -> None:
+    first = await shop.sales.create(shop.seller, ORDER)
+    answered = {
+        "paymentHash": first.payment_hash,
+        "paymentRequest": first.payment_request,
+        "satoshis": 1_000,
+        "createdAt": 1,
+    }
+    async with answering(answered) as url:
+        sales = shop.sales_with(await shop.accounts_at(url))
+        with pytest.raises(Unknown, match="another order"):
+            await sales.create(shop.seller, replace(ORDER, external_id="order-2"))
+    assert await shop.sales.find(shop.seller, "order-2") is None

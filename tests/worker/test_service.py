@@ -16,6 +16,7 @@ from forwarder.store.database import DatabaseError
 from forwarder.web.questions import UTC_ZONE
 from forwarder.web.status import whole
 from forwarder.worker.service import Service
+from tests.exposition import Exposition
 from tests.worker.conftest import CREATE, TOKEN, Page, Shop, Worker, until
 
 ORDER = Order("order-1", Sats(1_000), "coffee", 900)
@@ -111,3 +112,11 @@ async def test_it_is_not_ready_while_the_database_does_not_answer(
         assert await service.ready()
         monkeypatch.setattr(figures, "ping", broken)
         assert not await service.ready()
+
+
+async def test_prometheus_is_told_of_the_whole_service(shop: Shop, settings: Settings) -> None:
+    async with Service.open(settings) as service:
+        await until(service.ready)
+        told = Exposition((await service.exposition(pages=3)).decode())
+    assert told.value("forwarder_pages_connected") == 3
+    assert told.value("forwarder_tasks_down") == 0

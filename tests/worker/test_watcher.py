@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from forwarder.model import handshakes as budget
 from forwarder.model.invoice import InvoiceState
+from forwarder.store import payments
 from forwarder.worker import backoff, subscription, watcher
 from forwarder.worker.watcher import State
 from tests.worker.conftest import READ, Shop, running, until
@@ -203,3 +205,58 @@ async def test_the_budget_frees_itself_with_time(shop: Shop) -> None:
     await shop.sell()
     async with running(shop.watcher.run):
         await is_open(shop)
+
+
+async def test_a_handshake_is_waited_for_until_the_budget_has_one(shop: Shop) -> None:
+    await take(shop, budget.LIMIT)
+    shop.clock.advance(budget.WINDOW.total_seconds() - 0.01)
+    await shop.sell()
+    async with running(shop.watcher.run):
+        await until(lambda: shop.watcher.watch.state is State.CONNECTING)
+        await asyncio.sleep(0.05)  # it has asked again meanwhile
+        assert shop.blink.handshakes == []
+        shop.clock.advance(0.01)
+        await is_open(shop)
+
+
+async def test_no_handshake_is_spent_on_what_is_over_when_there_is_one_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "BLIND_LOOK_SECONDS", 0.02)
+    await take(shop, budget.LIMIT)
+    invoice = await shop.sell()
+    async with running(shop.watcher.run):
+        await until(lambda: shop.watcher.watch.state is State.CONNECTING)
+        await shop.sales.cancel(invoice)
+        await until(lambda: shop.watcher.watch.state is State.CLOSED)
+    assert shop.blink.handshakes == []
+
+
+async def test_an_idle_subscription_lingers_whatever_rings(shop: Shop) -> None:
+    await take(shop, 6)
+    invoice = await shop.sell()
+    async with running(shop.watcher.run):
+        await is_open(shop)
+        await shop.sales.cancel(invoice)
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            shop.watcher_bell.ring()
+        await asyncio.sleep(0.02)
+        assert (shop.blink.websockets, len(shop.blink.handshakes)) == (1, 1)
+
+
+async def test_an_event_of_what_has_not_settled_is_no_payment(shop: Shop) -> None:
+    paid, waiting = await shop.sell(), await shop.sell()
+    async with running(shop.watcher.run):
+        await is_open(shop)
+        await shop.pay(paid)
+        await until(lambda: shop.page.kinds == ["payment"])
+        (tx,) = shop.blink.receipts(shop.pos.btc_wallet_id)
+        early = replace(tx, status="PENDING", payment_hash=waiting.payment_hash)
+        shop.blink.bank.updates.publish_receipt(shop.pos, early)
+        await shop.pay(waiting)
+        await until(lambda: len(shop.page.told) == 2)
+    async with shop.database.reading() as reading:
+        taken = await payments.find(reading, waiting.payment_hash)
+    assert taken is not None
+    assert taken.transaction_id != tx.id
