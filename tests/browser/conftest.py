@@ -13,13 +13,16 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 from filelock import FileLock
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.visitor import PHONE, Scheme, Visitor, visiting
 from tests.e2e.conftest import World, open_world
 
 NPM = Path(__file__).parent / "npm"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+expect.set_options(timeout=15_000)  # milliseconds; a machine may be busy with other tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

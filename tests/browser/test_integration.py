@@ -91,7 +91,7 @@ async def test_the_page_of_the_guide_hears_of_its_payment(
     code = page.get_by_role("img", name="QR code of the invoice")
     assert await code.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
     await world.blink.pay(await page.locator("#invoice").inner_text())
-    await expect(page.get_by_text("Paid, and with the merchant")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_text("Paid, and with the merchant")).to_be_visible()
 
 
 async def test_the_react_page_of_the_guide_hears_of_its_payment_once(
@@ -106,7 +106,7 @@ async def test_the_react_page_of_the_guide_hears_of_its_payment_once(
     await world.forwarder.kill()
     await expect(page.get_by_text("the connection was lost")).to_be_visible()
     await world.forwarder.start(ALLOWED_ORIGINS=website.origin)
-    await expect(page.get_by_text("Waiting for payment")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("Waiting for payment")).to_be_visible()
     await world.blink.pay(invoice)
     await expect(page.get_by_text("Paid: 2100 sats")).to_be_visible()
     assert await page.evaluate("paid") == 1

@@ -101,7 +101,7 @@ async def test_what_is_held_is_tried_again_and_arrives_once(
     await office.get_by_role("button", name="Try again").click()
     await office.get_by_role("dialog").get_by_role("button", name="Try again").click()
     await expect(office.get_by_role("status")).to_have_text("It is being tried again.")
-    await expect(chip(office)).to_have_text("forwarded", timeout=15_000)
+    await expect(chip(office)).to_have_text("forwarded")
     await world.till.until(sale, "forwarded")
     assert world.earned == before + 4_301
 
@@ -145,7 +145,7 @@ async def test_the_ledgers_are_compared_on_demand(operator: Visitor) -> None:
     office = await operator.open_office()
     await office.get_by_role("button", name="Reconcile now").click()
     await office.get_by_role("button", name="Reconcile", exact=True).click()
-    await expect(office.get_by_role("status")).to_contain_text("Compared", timeout=15_000)
+    await expect(office.get_by_role("status")).to_contain_text("Compared")
 
 
 async def test_a_broadcast_is_read_at_the_tills(visits: Visiting, operator: Visitor) -> None:
@@ -202,10 +202,10 @@ async def test_a_service_out_of_reach_is_said_to_be_and_is_found_again(
     office = await operator.open_office()
     await expect(office.get_by_text("Live")).to_be_visible()
     await world.forwarder.kill()
-    await expect(office.get_by_text("Out of reach")).to_be_visible(timeout=15_000)
+    await expect(office.get_by_text("Out of reach")).to_be_visible()
     await expect(office.get_by_role("alert").get_by_text("cannot be reached")).to_be_visible()
     await world.forwarder.start()
-    await expect(office.get_by_text("Live")).to_be_visible(timeout=15_000)
+    await expect(office.get_by_text("Live")).to_be_visible()
 
 
 async def test_a_page_that_nobody_sees_asks_for_nothing(operator: Visitor) -> None:

@@ -107,4 +107,4 @@ async def shown_invoice(page: Page) -> str:
 
 async def expect_state(page: Page, state: str) -> None:
     """Wait until the sale on the screen has this state."""
-    await expect(page.locator("#sale")).to_have_attribute("data-state", state, timeout=15_000)
+    await expect(page.locator("#sale")).to_have_attribute("data-state", state)
