@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Generic, Literal, TypeVar
 
 import structlog
-from aiohttp import BasicAuth, ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
 from pydantic import JsonValue, SecretStr, TypeAdapter, ValidationError
 
 from forwarder.bounds import BoundedResponse
@@ -68,10 +68,10 @@ class PhoenixdClient:
     @asynccontextmanager
     async def connect(cls, url: str, password: SecretStr) -> AsyncIterator[PhoenixdClient]:
         """A client for as long as it is needed."""
-        auth = BasicAuth("", password.get_secret_value(), "utf-8")
+        headers = {"Authorization": encode_basic_auth("", password.get_secret_value())}
         timeout = ClientTimeout(total=None)  # each call has a deadline of its own
         async with ClientSession(
-            auth=auth, timeout=timeout, response_class=BoundedResponse
+            headers=headers, timeout=timeout, response_class=BoundedResponse
         ) as session:
             yield cls(session, url, password)
 

@@ -13,6 +13,8 @@ from forwarder.blink.client import BlinkClient
 from forwarder.blink.date import date_of
 from forwarder.blink.errors import BlinkError
 from forwarder.model.merchant import Merchant
+from forwarder.phoenixd.client import PhoenixdClient
+from forwarder.phoenixd.errors import PhoenixdError
 from forwarder.settings import Settings
 from forwarder.store import merchants
 from forwarder.store.database import Database, DatabaseError
@@ -45,6 +47,8 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     yield await _blinkpos(settings)
     if settings.blinkpos_api_key is not None and settings.blinkpos_read_api_key is not None:
         yield await _read_key(settings, settings.blinkpos_api_key)
+    if settings.phoenixd_host is not None and settings.phoenixd_token is not None:
+        yield await _node(settings.phoenixd_host, settings.phoenixd_token)
     yield await _clock(settings, clock)
 
 
@@ -112,6 +116,21 @@ async def _merchant(settings: Settings, merchant: Merchant, api_key: SecretStr) 
     if merchant.wallet_id not in (None, wallet_id):
         return Finding(subject, False, f"wallet {merchant.wallet_id} is not the key's BTC wallet")
     return Finding(subject, True, f"wallet {wallet_id}")
+
+
+async def _node(url: str, password: SecretStr) -> Finding:
+    subject = "phoenixd"
+    try:
+        async with PhoenixdClient.connect(url, password) as node:
+            info, balance, may_pay = await node.info(), await node.balance(), await node.may_pay()
+    except PhoenixdError as exc:
+        return Finding(subject, False, str(exc))
+    if not may_pay:
+        return Finding(subject, False, "PHOENIXD_TOKEN may not pay: give the http-password")
+    detail = f"node {info.node_id[:16]}… on {info.chain}; {balance.balance_sat} sat to spend"
+    if balance.fee_credit_sat:
+        detail += f", {balance.fee_credit_sat} sat kept for fees"
+    return Finding(subject, True, detail)
 
 
 async def _clock(settings: Settings, clock: Clock) -> Finding:

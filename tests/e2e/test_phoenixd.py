@@ -38,9 +38,9 @@ async def status(house: NodeWorld) -> dict[str, Any]:
 
 
 async def test_a_sale_is_told_by_the_webhook_and_paid_on_from_the_node(house: NodeWorld) -> None:
-    await house.world.until(lambda: "outgoing_list" in house.node.calls)  # it is caught up
-    house.node.faults.add(NodeFault("incoming_list", "http_500", times=None))  # the poll is blind
     sale = await house.sell(description="two coffees")
+    await house.world.until(lambda: house.node.calls.count("incoming_list") > 1)  # it is caught up
+    house.node.faults.add(NodeFault("incoming_list", "http_500", times=None))  # the poll is blind
     async with house.world.till.page(sale) as page:
         house.node.pay(sale["invoice"])
         await page.until("payment")
