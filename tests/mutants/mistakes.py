@@ -32,6 +32,7 @@ _CLAIMS = "forwarder/store/claims.py"
 _INVOICES = "forwarder/store/invoices.py"
 _INTAKE = "forwarder/worker/intake.py"
 _WATCHER = "forwarder/worker/watcher.py"
+_WEBHOOKS = "forwarder/web/webhooks.py"
 
 MISTAKES: Final = (
     Mistake(
@@ -450,11 +451,84 @@ MISTAKES: Final = (
         ),
         ("tests/store/test_forwards.py::test_one_forward_at_a_time_is_sent[sqlite]",),
     ),
+    Mistake(
+        "webhook answered before it is kept",
+        (
+            Patch(
+                _WEBHOOKS,
+                "            await service.hints.keep(source, told.income)\n",
+                "            asyncio.get_running_loop().call_later(\n"
+                "                0.5, lambda: asyncio.ensure_future(\n"
+                "                    service.hints.keep(source, told.income)\n"
+                "                )\n"
+                "            )\n",
+            ),
+            Patch(_WEBHOOKS, "import structlog\n", "import asyncio\nimport structlog\n"),
+        ),
+        ("tests/web/test_webhooks.py::test_what_a_node_tells_is_kept",),
+    ),
+    Mistake(
+        "a signature checked over re-serialised JSON",
+        (
+            Patch(
+                _WEBHOOKS,
+                "    if not signature.is_phoenixds(raw, ",
+                "    raw = json.dumps(json.loads(raw), indent=4).encode()\n"
+                "    if not signature.is_phoenixds(raw, ",
+            ),
+            Patch(_WEBHOOKS, "import structlog\n", "import json\nimport structlog\n"),
+        ),
+        ("tests/web/test_webhooks.py::test_what_is_signed_and_not_understood_has_the_ledger_read",),
+    ),
+    Mistake(
+        "the amount that a webhook tells believed",
+        (
+            Patch(
+                "forwarder/worker/hints.py",
+                "        return await wallet.receipt_of(hint.payment_hash)\n",
+                "        issued = await wallet.invoice_of(hint.payment_hash)\n"
+                "        asked = bolt11.decode(issued.payment_request).amount_msat or 0\n"
+                "        name = hint.payment_hash\n"
+                "        return Receipt(name, name, Sats(asked // 1000))\n",
+            ),
+            Patch(
+                "forwarder/worker/hints.py",
+                "from forwarder.model.units import PaymentHash\n",
+                "from forwarder.model import bolt11\n"
+                "from forwarder.model.units import PaymentHash, Sats\n",
+            ),
+        ),
+        ("tests/worker/test_node.py::test_a_hint_is_believed_once_the_node_confirms_it",),
+    ),
+    Mistake(
+        "a node that knows nothing of a payment taken for proof that it was not made",
+        (
+            Patch(
+                "forwarder/worker/wallets.py",
+                "        sent = [e for e in await self._sent(made_at) "
+                "if e.payment_hash == payout.payment_hash]\n",
+                "        sent: list[Entry] = []\n",
+            ),
+        ),
+        (
+            "tests/worker/test_node.py::"
+            "test_an_unpaid_payment_is_not_proven_by_a_call_that_the_node_may_not_know",
+        ),
+    ),
+    Mistake(
+        "the money of one source sent from another",
+        (
+            Patch(
+                "forwarder/store/moves.py",
+                ", payments.c.source == forward.source\n",
+                "\n",
+            ),
+        ),
+        ("tests/worker/test_node.py::test_the_money_of_a_source_is_never_sent_from_another",),
+    ),
 )
 
 NOT_APPLICABLE: Final = {
-    "webhook answered before it is kept": "no webhook is served yet",
-    "a signature checked over re-serialised JSON": "no webhook is served yet",
     "shares that add up to more than the tip": "a payment has one share, its merchant's",
     "all rounding given to the last": "a payment has one share, its merchant's",
 }

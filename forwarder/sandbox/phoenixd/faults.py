@@ -4,6 +4,7 @@ A fault is armed for a call by its name, or for `webhook`. Of several that fit, 
 
 Any call, nothing done:
     refuse                 the connection is reset before anything happens
+    http_404               the node is so old that it does not know the call
     http_500, http_503     the node, or what stands before it, answers with this status
 Any call, done:
     lost_answer            the connection is reset instead of an answer
@@ -36,6 +37,7 @@ Operation = Literal[
 ]
 Kind = Literal[
     "refuse",
+    "http_404",
     "http_500",
     "http_503",
     "lost_answer",

@@ -147,7 +147,7 @@ class Phoenixd:
         self, fault: NodeFault, action: Action, request: web.Request
     ) -> web.StreamResponse:
         match fault.kind:
-            case "http_500" | "http_503":
+            case "http_404" | "http_500" | "http_503":
                 raise Refused(int(fault.kind.removeprefix("http_")), "<html>not now</html>")
             case "failed":
                 return _json(self._failure(await request.post(), fault.message))
