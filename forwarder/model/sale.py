@@ -12,6 +12,7 @@ from typing import Final
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState
 from forwarder.model.payment import Payment
+from forwarder.model.source import Source
 from forwarder.model.units import MAX_SATS, PaymentHash, Sats
 
 
@@ -70,6 +71,11 @@ class Sale:
     def merchant(self) -> str | None:
         """Whose sale it is; None for unmatched money."""
         return None if self.invoice is None else self.merchants[self.invoice.merchant_id]
+
+    @property
+    def source(self) -> Source:
+        """Which wallet has its money, or was to have it."""
+        return self._known.source
 
     @property
     def received(self) -> Sats:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from forwarder import __version__
 from forwarder.blink.client import CREATIONS_A_MINUTE
@@ -34,8 +33,6 @@ from forwarder.web.views import (
 from forwarder.worker.live import Live
 from forwarder.worker.office import Overview
 
-SOURCE: Final = "blink"  # the only wallet that a payment can be on
-
 
 def page(found: Page) -> PageView:
     """A page of a list of sales."""
@@ -64,7 +61,7 @@ def sale(one: Sale) -> SaleView:
         "state": one.standing,
         "amountSat": invoice.amount if invoice else None,
         "receivedSat": one.received,
-        "source": SOURCE,
+        "source": one.source,
         "seenBy": payment.witness if payment else None,
         "transactionId": payment.transaction_id if payment else None,
         "createdAt": iso(invoice.created_at) if invoice else None,
@@ -259,7 +256,7 @@ def _invoice(invoice: Invoice, merchant: str | None) -> InvoiceView:
         "amountSat": invoice.amount,
         "description": invoice.description,
         "state": invoice.state,
-        "source": SOURCE,
+        "source": invoice.source,
         "invoice": invoice.payment_request,
         "createdAt": iso(invoice.created_at),
         "expiresAt": iso(invoice.expires_at),

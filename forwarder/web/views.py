@@ -15,6 +15,7 @@ from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
 from forwarder.model.sale import Standing
+from forwarder.model.source import Source
 from forwarder.web.answers import Hash, Moment
 from forwarder.worker.watcher import State
 
@@ -49,7 +50,7 @@ class SaleView(TypedDict):
     state: Standing
     amountSat: int | None
     receivedSat: int
-    source: Literal["blink"]
+    source: Source
     seenBy: Witness | None
     transactionId: str | None
     createdAt: Moment | None
@@ -66,7 +67,7 @@ class InvoiceView(TypedDict):
     amountSat: int
     description: str
     state: InvoiceState
-    source: Literal["blink"]
+    source: Source
     invoice: str
     createdAt: Moment
     expiresAt: Moment
