@@ -53,10 +53,11 @@ async def settle(tx: Transaction, hint: Hint) -> None:
     await _set(tx, hint, due_at=None)
 
 
-async def unannounced(tx: Transaction, source: Source) -> int:
-    """How many payments of a source were found by asking, and no webhook has told of them."""
+async def unannounced(tx: Transaction, source: Source, since: datetime) -> int:
+    """How many payments of a source since then no webhook has told of: they were asked for."""
     told = select(hints.c.payment_hash).where(hints.c.source == source)
     query = select(func.count()).where(
+        payments.c.seen_at >= since,
         payments.c.source == source,
         payments.c.witness != Witness.WEBHOOK,
         payments.c.payment_hash.not_in(told),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,13 +13,15 @@ from prometheus_client.registry import Collector
 
 from forwarder import __version__
 from forwarder.model.handshakes import LIMIT, WINDOW
-from forwarder.store import figures, handshakes, reconciliation
+from forwarder.model.source import Source
+from forwarder.store import figures, handshakes, hints, reconciliation
 from forwarder.store.database import StoreError
 from forwarder.store.figures import Figures
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.common import Common
 from forwarder.worker.watcher import State, Watch
 
+_DAY: Final = timedelta(days=1)
 _Key = TypeVar("_Key", bound=str)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,6 +34,8 @@ class Kept:
     figures: Figures
     last_run: LastRun | None
     handshakes: int
+    unannounced: int
+    """Payments of the last day at the node that no webhook has told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ async def _read(common: Common, now: datetime) -> Kept:
             await figures.read(tx),
             await reconciliation.overall(tx),
             len(await handshakes.recent(tx, now - WINDOW, now)),
+            await hints.unannounced(tx, Source.PHOENIXD, now - _DAY),
         )
 
 
@@ -102,6 +107,11 @@ class _Standing(Collector):
             "oldest_outstanding_seconds",
             "How long the oldest payment has been on its way; 0 if there is none.",
             _age(now.oldest_outstanding, self._now),
+        )
+        yield _gauge(
+            "unannounced_payments",
+            "Payments of the last day at the phoenixd node that no webhook has told of.",
+            kept.unannounced,
         )
         left = max(0, LIMIT - kept.handshakes)
         yield _gauge("handshakes_left", "Websockets that may still be opened this minute.", left)

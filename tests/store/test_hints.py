@@ -47,7 +47,8 @@ async def test_what_no_webhook_has_told_of_is_counted(database: Database) -> Non
             await payments.add(tx, receipt(n, 5), None, Source.PHOENIXD, witness, NOW)
         await payments.add(tx, receipt(9, 5), None, Source.BLINK, Witness.CATCH_UP, NOW)
         await hints.keep(tx, Source.PHOENIXD, a_hash(0), NOW)
-        assert await hints.unannounced(tx, Source.PHOENIXD) == 1
+        assert await hints.unannounced(tx, Source.PHOENIXD, NOW) == 1
+        assert await hints.unannounced(tx, Source.PHOENIXD, LATER) == 0
 
 
 async def test_what_belongs_to_an_unread_source_is_not_due(database: Database) -> None:

@@ -31,6 +31,7 @@ from forwarder.worker.intake import Intake
 from forwarder.worker.poll import Poll
 from forwarder.worker.reconciler import BEGINNING, Reconciler
 from forwarder.worker.sales import Sales
+from forwarder.worker.scrape import Process, exposition
 from forwarder.worker.wallets import NodeWallet
 from tests.worker.conftest import Shop, Worker, running, until
 
@@ -253,7 +254,9 @@ async def test_the_poll_finds_what_no_webhook_has_told_and_says_how_much(stall: 
         await until(lambda: len(stall.shop.page.kinds) == 2)
     assert await stall.witness(untold) is Witness.POLL
     async with stall.common.database.reading() as tx:
-        assert await hints.unannounced(tx, NODE) == 1
+        assert await hints.unannounced(tx, NODE, stall.shop.clock()) == 1
+    process = Process(stall.shop.watcher.watch, pages=0, tasks_down=0, read_key_usable=None)
+    assert b"forwarder_unannounced_payments 1.0" in await exposition(stall.common, process)
 
 
 async def test_the_poll_asks_only_while_something_is_pending_and_survives_the_node(
