@@ -24,6 +24,7 @@ from forwarder.cli.printing import (
     progress,
 )
 from forwarder.model.sale import Sale, Search, Standing, Wanted
+from forwarder.model.source import Source
 from forwarder.web import shapes
 from forwarder.web.views import ForwardView, PageView, SaleView, StoryView
 from forwarder.worker.clock import utc_now
@@ -40,11 +41,13 @@ def list_sales(
     search: Annotated[
         str | None, typer.Option(help="A hash or its beginning, externalId, merchant or amount.")
     ] = None,
+    source: Annotated[Source | None, typer.Option(help="Only those of one wallet.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="How many.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show sales, newest first."""
-    wanted = Wanted(state, None if search is None else Search(search.strip()), None, limit)
+    meant = None if search is None else Search(search.strip())
+    wanted = Wanted(state, meant, source, before=None, limit=limit)
 
     async def read(office: Office) -> PageView:
         return shapes.page(await office.page(wanted))

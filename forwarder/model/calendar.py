@@ -49,8 +49,11 @@ def midnight(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def slots(start: datetime, end: datetime, unit: Unit, zone: ZoneInfo) -> list[Slot]:
     """The whole hours or days that have a part between two moments: the last `MAX_SLOTS`."""
-    begun = max(start, end - (MAX_SLOTS - 1) * _ABOUT[unit])
-    return [*takewhile(lambda slot: slot.start < end, _slots_from(begun, unit, zone))]
+    if start >= end:
+        return []
+    begun = max(start, end - MAX_SLOTS * _ABOUT[unit])
+    found = takewhile(lambda slot: slot.start < end, _slots_from(begun, unit, zone))
+    return [*found][-MAX_SLOTS:]
 
 
 def _slots_from(start: datetime, unit: Unit, zone: ZoneInfo) -> Iterator[Slot]:

@@ -148,6 +148,7 @@ class Wanted:
 
     standing: Standing | None
     search: Search | None
+    source: Source | None
     before: Place | None
     limit: int
 

@@ -126,13 +126,15 @@ def _paid(search: Search, sellers: Collection[int], standing: Standing | None) -
 
 
 def _unpaid(search: Search, sellers: Collection[int], state: InvoiceState) -> Iterator[Way]:
-    unpaid = invoices.c.state == state
+    # SQLite would walk along all invoices of that state to meet one of that name.
+    unpaid = invoices.c.state.concat("") == state.value
     yield _invoices(invoices.c.external_id == search.text, unpaid)
     if search.prefix is not None:
         yield _invoices(_begins(invoices.c.payment_hash, search.prefix), unpaid)
     if search.amount is not None:
         yield _invoices(invoices.c.amount == search.amount, unpaid)
-    yield from (_invoices(invoices.c.merchant_id == seller, unpaid) for seller in sellers)
+    for seller in sellers:
+        yield _invoices(invoices.c.merchant_id == seller, invoices.c.state == state)
 
 
 def _ending(standing: Standing) -> Collection[InvoiceState]:
@@ -140,25 +142,27 @@ def _ending(standing: Standing) -> Collection[InvoiceState]:
 
 
 def _payments(*conditions: Condition) -> Way:
-    return _way(payments.c.seen_at, payments.c.payment_hash, *conditions)
+    return _way(payments, payments.c.seen_at, *conditions)
 
 
 def _forwards(*conditions: Condition) -> Way:
     """By forwards, which are as old as their payment; a payment can have several."""
-    return _way(forwards.c.created_at, forwards.c.payment_hash, *conditions).distinct()
+    return _way(forwards, forwards.c.created_at, *conditions).distinct()
 
 
 def _invoices(*conditions: Condition) -> Way:
-    return _way(invoices.c.created_at, invoices.c.payment_hash, *conditions)
+    return _way(invoices, invoices.c.created_at, *conditions)
 
 
-def _way(at: Column[Any], payment_hash: Column[Any], *conditions: Condition) -> Way:
-    return select(at.label("at"), payment_hash.label("payment_hash")).where(*conditions)
+def _way(table: Table, at: Column[Any], *conditions: Condition) -> Way:
+    return select(at.label("at"), table.c.payment_hash, table.c.source).where(*conditions)
 
 
 def _newest(way: Way, wanted: Wanted) -> Way:
     """The end of one way that a page can need, and one more: whether there is a next page."""
-    at, payment_hash = way.selected_columns
+    at, payment_hash, source = way.selected_columns
+    if wanted.source is not None:
+        way = way.where(source == wanted.source)
     if wanted.before is not None:
         way = way.where(tuple_(at, payment_hash) < _bound(wanted.before))
     return way.order_by(at.desc(), payment_hash.desc()).limit(wanted.limit + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from forwarder.model import calendar
 from forwarder.model.calendar import ZONES, Unit
 from forwarder.model.sale import Place, Search, Standing, Wanted
+from forwarder.model.source import Source
 from forwarder.web.requests import Limit, Moment, Note, Sent, moment
 
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -36,6 +37,7 @@ def _schema(**what: object) -> WithJsonSchema:
 Time = Annotated[Moment, AfterValidator(_bounded)]
 Zone = Annotated[ZoneInfo, BeforeValidator(calendar.zone_named), _schema(enum=sorted(ZONES))]
 Standings = Annotated[Standing, _schema(enum=[*Standing])]
+Sources = Annotated[Source, _schema(enum=[*Source])]
 Units = Annotated[Unit, _schema(enum=[*Unit])]
 Before = Annotated[Place, BeforeValidator(_place), _schema(format="date-time")]
 
@@ -56,14 +58,14 @@ class Listed(_Asked):
 
     state: Standings | None = None
     search: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    source: Literal["blink"] | None = None
+    source: Sources | None = None
     limit: Limit = 20
     before: Before | None = None
 
     def wanted(self) -> Wanted:
         """Which sales these are."""
         search = None if self.search is None else Search(self.search.strip())
-        return Wanted(self.state, search, self.before, self.limit)
+        return Wanted(self.state, search, self.source, self.before, self.limit)
 
 
 class Charted(_Asked):

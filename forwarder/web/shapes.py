@@ -17,6 +17,7 @@ from forwarder.model.spreadsheet import Cell
 from forwarder.model.trade import Trade
 from forwarder.model.units import iso
 from forwarder.store.journal import Step
+from forwarder.store.overview import OfSource
 from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
 from forwarder.web.views import (
     AllowanceView,
@@ -26,6 +27,7 @@ from forwarder.web.views import (
     LiveView,
     PageView,
     SaleView,
+    SourceView,
     StepView,
     StoryView,
     TradeView,
@@ -95,6 +97,7 @@ def overview(all_of_it: Overview) -> KeptView:
             "forwarded": day.forwarded.sats,
             "held": day.held.sats,
         },
+        "sources": {source: _source(sums) for source, sums in all_of_it.sources.items()},
         "unmatched": {"count": all_of_it.unmatched.count, "sats": all_of_it.unmatched.sats},
         "oldestOutstandingSeconds": age,
         "reconciliation": {
@@ -267,6 +270,15 @@ def _invoice(invoice: Invoice, merchant: str | None) -> InvoiceView:
 
 def _step(step: Step) -> StepView:
     return {"at": iso(step.at), "step": step.step, "actor": step.actor, "detail": {**step.detail}}
+
+
+def _source(sums: OfSource) -> SourceView:
+    return {
+        "received": sums.received.sats,
+        "forwarded": sums.forwarded.sats,
+        "held": sums.held.sats,
+        "outstanding": sums.outstanding.sats,
+    }
 
 
 def _allowance(left: int, limit: int) -> AllowanceView:

@@ -160,6 +160,15 @@ class SumView(TypedDict):
     sats: int
 
 
+class SourceView(TypedDict):
+    """What a source has received and paid on today, and what it still has to pay on."""
+
+    received: int
+    forwarded: int
+    held: int
+    outstanding: int
+
+
 class ReconciliationView(TypedDict):
     """The last reading of Blink's own ledger."""
 
@@ -175,6 +184,7 @@ class KeptView(TypedDict):
     forwards: dict[ForwardState, int]
     sats: SatsView
     today: TodayView
+    sources: dict[Source, SourceView]
     unmatched: SumView
     oldestOutstandingSeconds: int
     reconciliation: ReconciliationView

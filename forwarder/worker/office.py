@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from forwarder.model import calendar
 from forwarder.model.calendar import Slot
 from forwarder.model.sale import Page, Place, Sale, Wanted
+from forwarder.model.source import Source
 from forwarder.model.trade import Trade
 from forwarder.model.units import PaymentHash
 from forwarder.store import figures, journal, overview, reconciliation, sales, trade
 from forwarder.store.database import Database
 from forwarder.store.figures import Figures
 from forwarder.store.journal import Step
-from forwarder.store.overview import Day, Sum
+from forwarder.store.overview import Day, OfSource, Sum
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.clock import Clock
 from forwarder.worker.desk import NoSuchPayment
@@ -36,6 +37,7 @@ class Overview:
     now: datetime
     figures: Figures
     refunded: int
+    sources: Mapping[Source, OfSource]
     unmatched: Sum
     zone: ZoneInfo
     day_begun: datetime
@@ -82,6 +84,7 @@ class Office:
                 now=now,
                 figures=await figures.read(tx),
                 refunded=await reconciliation.refunded(tx),
+                sources={it: await overview.of_source(tx, it, begun) for it in Source},
                 unmatched=await overview.unmatched(tx),
                 zone=zone,
                 day_begun=begun,

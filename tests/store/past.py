@@ -13,6 +13,7 @@ from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
 from forwarder.model.sale import UNPAID, WORST_FIRST, Standing
+from forwarder.model.source import Source
 from forwarder.store import tables
 from forwarder.store.database import Transaction
 from tests.store.rows import NOW, a_merchant
@@ -35,6 +36,7 @@ class Past:
     seen: int
     amount: int
     received: int
+    source: Source
     state: InvoiceState
     forwards: tuple[ForwardState, ...]
 
@@ -89,13 +91,14 @@ def _past(number: int) -> st.SearchStrategy[Past]:
         seen=st.integers(3, 6),
         amount=st.sampled_from([21, 100]),
         received=st.sampled_from([21, 100]),
+        source=st.sampled_from(Source),
         state=st.sampled_from(InvoiceState),
         forwards=st.lists(st.sampled_from(ForwardState), min_size=1, max_size=2).map(tuple),
     )
 
 
-async def keep(tx: Transaction, sales: Sequence[Past]) -> None:
-    """Put sales into the tables, as they are."""
+async def keep(tx: Transaction, sales: Sequence[Past], ended_after: timedelta = MINUTE) -> None:
+    """Put sales into the tables, as they are; each forward ends that long after its payment."""
     ids = {name: (await a_merchant(tx, name)).id for name in MERCHANTS}
     for sale in sales:
         invoice_id = None
@@ -105,7 +108,7 @@ async def keep(tx: Transaction, sales: Sequence[Past]) -> None:
             await _keep_payment(tx, sale, invoice_id)
         if sale.merchant is not None and sale.is_paid:
             for position, state in enumerate(sale.forwards):
-                await _keep_forward(tx, sale, ids[sale.merchant], position, state)
+                await _keep_forward(tx, sale, ids[sale.merchant], position, state, ended_after)
 
 
 async def _keep_invoice(tx: Transaction, sale: Past, merchant_id: int) -> int:
@@ -114,6 +117,7 @@ async def _keep_invoice(tx: Transaction, sale: Past, merchant_id: int) -> int:
         "merchant_id": merchant_id,
         "external_id": sale.external_id,
         "payment_hash": sale.payment_hash,
+        "source": sale.source,
         "payment_request": "lnbcrt1",
         "amount": sale.amount,
         "description": "coffee",
@@ -130,6 +134,7 @@ async def _keep_invoice(tx: Transaction, sale: Past, merchant_id: int) -> int:
 async def _keep_payment(tx: Transaction, sale: Past, invoice_id: int | None) -> None:
     values = {
         "payment_hash": sale.payment_hash,
+        "source": sale.source,
         "transaction_id": f"tx-{sale.number}",
         "received": sale.received,
         "invoice_id": invoice_id,
@@ -140,11 +145,18 @@ async def _keep_payment(tx: Transaction, sale: Past, invoice_id: int | None) -> 
 
 
 async def _keep_forward(
-    tx: Transaction, sale: Past, merchant_id: int, position: int, state: ForwardState
+    tx: Transaction,
+    sale: Past,
+    merchant_id: int,
+    position: int,
+    state: ForwardState,
+    ended_after: timedelta,
 ) -> None:
+    seen_at = NOW + sale.seen * MINUTE
     name = f"{sale.number}-{position}"
     values = {
         "payment_hash": sale.payment_hash,
+        "source": sale.source,
         "position": position,
         "merchant_id": merchant_id,
         "amount": sale.received // 2 + position,
@@ -155,7 +167,7 @@ async def _keep_forward(
         "transaction_id": f"send-{name}" if state in ENDED else None,
         "tries": 0,
         "held_reason": "asks for a person" if state is ForwardState.HELD else None,
-        "created_at": NOW + sale.seen * MINUTE,
-        "ended_at": NOW + (sale.seen + 1 + position) * MINUTE if state in ENDED else None,
+        "created_at": seen_at,
+        "ended_at": seen_at + ended_after + position * MINUTE if state in ENDED else None,
     }
     await tx.execute(insert(tables.forwards).values(values))

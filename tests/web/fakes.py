@@ -150,6 +150,7 @@ class FakeOffice:
             now=NOW,
             figures=Figures({InvoiceState.PENDING: 0}, {ForwardState.QUEUED: 0}, 0, 0, 0, 0, None),
             refunded=0,
+            sources={},
             unmatched=nothing,
             zone=zone,
             day_begun=NOW,
