@@ -20,17 +20,22 @@ class NotLeading(Exception):
     """No service was started yet with this value of the secret as its newest."""
 
 
-async def check(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
+async def keep(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
     """Keep the values that are in use. Raises `ForeignSecret`.
 
     Under another secret every payout has another name at Blink, and what was paid would be paid
-    again.
+    again; and no key that is sealed under it could be opened.
     """
     known = set((await tx.execute(select(secrets.c.fingerprint))).scalars())
     if known and known.isdisjoint(fingerprints):
         raise ForeignSecret
     for fingerprint in fingerprints:
         await insert_new(tx, secrets, {"fingerprint": fingerprint, "first_used_at": now})
+
+
+async def lead(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
+    """Keep them, and that a service uses the first for what is new. Raises `ForeignSecret`."""
+    await keep(tx, fingerprints, now)
     if await _leader(tx) != fingerprints[0]:
         newest = secrets.c.fingerprint == fingerprints[0]
         await tx.execute(update(secrets).where(newest).values(led_since=now))
@@ -43,11 +48,12 @@ async def led_since(tx: Transaction, fingerprints: Sequence[str]) -> datetime | 
     """
     query = select(secrets.c.fingerprint, secrets.c.led_since)
     kept = {row.fingerprint: row.led_since for row in await tx.execute(query)}
-    if not kept:
-        return None
-    if kept.keys().isdisjoint(fingerprints):
+    if kept and kept.keys().isdisjoint(fingerprints):
         raise ForeignSecret
-    if await _leader(tx) != fingerprints[0]:
+    leader = await _leader(tx)
+    if leader is None:
+        return None
+    if leader != fingerprints[0]:
         raise NotLeading
     led: datetime | None = kept[fingerprints[0]]
     return led

@@ -173,7 +173,7 @@ class Service:
         """Keep the merchant of the environment, and free what a dead process has left."""
         settings, database, now = self.settings, self._common.database, self.clock()
         async with database.transaction() as tx:
-            await secrets.check(tx, self.keyring.fingerprints(), now)
+            await secrets.lead(tx, self.keyring.fingerprints(), now)
             if settings.merchant_api_key is not None and settings.pos_token is not None:
                 await merchants.put(
                     tx,

@@ -172,11 +172,11 @@ async def test_a_lock_keeps_others_out_until_the_transaction_ends(
 
 async def test_a_database_knows_its_secret(database: Database) -> None:
     async with database.transaction() as tx:
-        await secrets.check(tx, ["old"], NOW)
-        await secrets.check(tx, ["new", "old"], NOW)
-        await secrets.check(tx, ["new"], NOW)
+        await secrets.lead(tx, ["old"], NOW)
+        await secrets.lead(tx, ["new", "old"], NOW)
+        await secrets.lead(tx, ["new"], NOW)
         with pytest.raises(ForeignSecret):
-            await secrets.check(tx, ["foreign"], NOW)
+            await secrets.lead(tx, ["foreign"], NOW)
 
 
 async def test_the_last_run_is_kept(database: Database) -> None:

@@ -24,7 +24,7 @@ async def test_the_value_that_was_put_first_last_leads(database: Database) -> No
     async with database.transaction() as tx:
         assert await secrets.led_since(tx, BOTH.fingerprints()) is None
         for minute, keyring in enumerate((SWAPPED, BOTH, BOTH, SWAPPED)):
-            await secrets.check(tx, keyring.fingerprints(), NOW + minute * MINUTE)
+            await secrets.lead(tx, keyring.fingerprints(), NOW + minute * MINUTE)
         assert await secrets.led_since(tx, SWAPPED.fingerprints()) == NOW + 3 * MINUTE
         with pytest.raises(NotLeading):
             await secrets.led_since(tx, BOTH.fingerprints())
@@ -35,8 +35,18 @@ async def test_the_value_that_was_put_first_last_leads(database: Database) -> No
 async def test_it_leads_from_the_first_start_on_and_not_from_the_last(database: Database) -> None:
     async with database.transaction() as tx:
         for minute in range(3):
-            await secrets.check(tx, BOTH.fingerprints(), NOW + minute * MINUTE)
+            await secrets.lead(tx, BOTH.fingerprints(), NOW + minute * MINUTE)
         assert await secrets.led_since(tx, BOTH.fingerprints()) == NOW
+
+
+async def test_a_merchant_that_is_added_first_binds_the_database_to_the_secret(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        await secrets.keep(tx, Keyring((OLD,)).fingerprints(), NOW)
+        assert await secrets.led_since(tx, BOTH.fingerprints()) is None
+        with pytest.raises(ForeignSecret):
+            await secrets.lead(tx, Keyring((NEW,)).fingerprints(), NOW)
 
 
 async def test_a_key_that_is_given_meanwhile_is_not_lost(database: Database) -> None:

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from forwarder.blink.errors import Refused
 from forwarder.model.units import WalletId
-from forwarder.store import merchants
+from forwarder.store import merchants, secrets
 from forwarder.store.merchants import TokenTaken
+from forwarder.store.secrets import ForeignSecret
 from forwarder.worker import doctor
 from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.doctor import Finding
@@ -125,6 +126,16 @@ async def test_a_merchant_is_enrolled_once_blink_knows_its_key(shop: Shop) -> No
     assert await shop.sales.merchant_of("bobs-token") == enrolled
     given = await enrol(settings, database, "bob", key, token, OTHER_WALLET, shop.clock())
     assert (given.id, given.wallet_id) == (enrolled.id, OTHER_WALLET)
+
+
+async def test_a_merchant_is_not_enrolled_under_another_secret(shop: Shop) -> None:
+    """The service could not open its key."""
+    bob = SecretStr(shop.blink.create_key(shop.blink.open_account("bob")))
+    foreign = shop.settings.model_copy(update={"forwarder_secret_key": SecretStr("foreign")})
+    async with shop.database.transaction() as tx:
+        await secrets.lead(tx, shop.keyring.fingerprints(), shop.clock())
+    with pytest.raises(ForeignSecret):
+        await enrol(foreign, shop.database, "bob", bob, SecretStr("new"), None, shop.clock())
 
 
 async def test_a_merchant_is_not_enrolled_with_a_key_or_a_token_that_is_not_its_own(

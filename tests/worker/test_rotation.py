@@ -24,7 +24,7 @@ NEW_ALONE = Keyring((NEW,))
 async def start(shop: Shop, keyring: Keyring) -> None:
     """What a service does at its start."""
     async with shop.database.transaction() as tx:
-        await secrets.check(tx, keyring.fingerprints(), shop.clock())
+        await secrets.lead(tx, keyring.fingerprints(), shop.clock())
 
 
 async def rotate(shop: Shop, keyring: Keyring = BOTH, *, dry_run: bool = False) -> Rotation:
