@@ -16,9 +16,9 @@ from forwarder.settings import Settings, SettingsError
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from forwarder.store.merchants import TokenTaken
 from forwarder.store.secrets import ForeignSecret, NotLeading
+from forwarder.worker.books import Ambiguous, Books
 from forwarder.worker.clock import utc_now
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
-from forwarder.worker.office import Ambiguous, Office
 from forwarder.worker.service import Service
 
 WRONG, BAD_USAGE = 1, 2  # exit statuses
@@ -63,9 +63,9 @@ def with_database(work: Callable[[Settings, Database], Awaitable[Result]]) -> Re
         return asyncio.run(_work(settings, work))
 
 
-def with_office(work: Callable[[Office], Awaitable[Result]]) -> Result:
+def with_books(work: Callable[[Books], Awaitable[Result]]) -> Result:
     """Run a command's work with what an operator can see."""
-    return with_database(lambda _, database: work(Office(database, utc_now)))
+    return with_database(lambda _, database: work(Books(database, utc_now)))
 
 
 async def _work(

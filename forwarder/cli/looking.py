@@ -13,7 +13,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
-from forwarder.cli.common import Hash, Json, with_office
+from forwarder.cli.common import Hash, Json, with_books
 from forwarder.cli.printing import (
     Row,
     is_narrow,
@@ -25,10 +25,10 @@ from forwarder.cli.printing import (
 )
 from forwarder.model.sale import Sale, Search, Standing, Wanted
 from forwarder.model.source import Source
-from forwarder.web import shapes
+from forwarder.web import shapes, sheet
 from forwarder.web.views import ForwardView, PageView, SaleView, StoryView
+from forwarder.worker.books import Books
 from forwarder.worker.clock import utc_now
-from forwarder.worker.office import Office
 
 MAX_LISTED: Final = 1000
 ENOUGH: Final = 12  # characters of a hash that tell it from all others
@@ -49,10 +49,10 @@ def list_sales(
     meant = None if search is None else Search(search.strip())
     wanted = Wanted(state, meant, source, before=None, limit=limit)
 
-    async def read(office: Office) -> PageView:
-        return shapes.page(await office.page(wanted))
+    async def read(books: Books) -> PageView:
+        return shapes.page(await books.page(wanted))
 
-    found = with_office(read)
+    found = with_books(read)
     if as_json:
         print_json(found)
     else:
@@ -94,10 +94,10 @@ def _hash(sale: SaleView) -> str:
 def show(payment_hash: Hash, as_json: Json = False) -> None:
     """Show one sale: where its money is, and each step that it has taken."""
 
-    async def read(office: Office) -> StoryView:
-        return shapes.story(*await office.show(await office.hash_of(payment_hash)))
+    async def read(books: Books) -> StoryView:
+        return shapes.story(*await books.show(await books.hash_of(payment_hash)))
 
-    story = with_office(read)
+    story = with_books(read)
     if as_json:
         print_json(story)
         return
@@ -160,14 +160,14 @@ def export(
     since = _BEGINNING if start is None else start.replace(tzinfo=UTC)
     until = utc_now() if end is None else end.replace(tzinfo=UTC)
 
-    async def write(office: Office) -> int:
+    async def write(books: Books) -> int:
         with _opened(output) as file:
             if not as_json:
-                file.write(shapes.csv_head())
-            return await _write(file, office.export(since, until), as_json)
+                file.write(sheet.head())
+            return await _write(file, books.export(since, until), as_json)
 
     with progress("exporting"):
-        count = with_office(write)
+        count = with_books(write)
     if output is not None:
         typer.echo(f"{count} payments written to {output}", err=True)
 
@@ -187,7 +187,7 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 async def _write(file: TextIO, found: AsyncIterator[Sequence[Sale]], as_json: bool) -> int:
     count = 0
     async for sales in found:
-        lines = "".join(_json_lines(sales)) if as_json else shapes.csv(sales)
+        lines = "".join(_json_lines(sales)) if as_json else sheet.lines(sales)
         file.write(lines)
         count += len(sales)
     return count

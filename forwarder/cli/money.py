@@ -30,7 +30,7 @@ def replay(
     async def press(service: Service) -> list[Forward]:
         if payment_hash is None:
             return await service.desk.replay_all(Actor.COMMAND, dry_run=dry_run)
-        found = await service.office.hash_of(payment_hash)
+        found = await service.books.hash_of(payment_hash)
         return await service.desk.replay(found, Actor.COMMAND, dry_run=dry_run)
 
     moved = with_service(press)
@@ -47,7 +47,7 @@ def resolve(
         raise typer.BadParameter("say how it was settled", param_hint="--note")
 
     async def settle(service: Service) -> list[Forward]:
-        found = await service.office.hash_of(payment_hash)
+        found = await service.books.hash_of(payment_hash)
         return await service.desk.resolve(found, note, Actor.COMMAND)
 
     done = with_service(settle)

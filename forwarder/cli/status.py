@@ -17,8 +17,8 @@ from forwarder.settings import Settings
 from forwarder.store.database import Database
 from forwarder.web import shapes
 from forwarder.web.views import KeptView, LiveView
+from forwarder.worker.books import Books
 from forwarder.worker.clock import utc_now
-from forwarder.worker.office import Office
 
 ASK_SECONDS: Final = 5.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to knock instead
@@ -36,7 +36,7 @@ def status(
         raise typer.BadParameter(str(exc), param_hint="--zone") from exc
 
     async def look(settings: Settings, database: Database) -> Mapping[str, object]:
-        kept = shapes.overview(await Office(database, utc_now).overview(where))
+        kept = shapes.overview(await Books(database, utc_now).overview(where))
         return {**kept, **await _live(settings)}
 
     found = with_database(look)

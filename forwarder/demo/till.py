@@ -14,7 +14,7 @@ from forwarder.sandbox.errors import SandboxError
 from forwarder.settings import Settings
 from forwarder.web import requests, site
 from forwarder.web.errors import ApiError
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 
 _SCRIPT: Final = site.File.read(Path(__file__).with_name("demo.js"))
 

@@ -25,3 +25,8 @@ def iso(moment: datetime) -> str:
     """A UTC time as the contract writes it: ISO 8601, milliseconds and `Z`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def iso_or_none(moment: datetime | None) -> str | None:
+    """A time that may not have come, in the same form."""
+    return None if moment is None else iso(moment)

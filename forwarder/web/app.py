@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from forwarder.web import errors, openapi, origins, quotas, replies, traffic
+from forwarder.web import errors, openapi, origins, quotas, responses, traffic
 from forwarder.web.keys import DOCUMENT, QUOTAS, SERVICE, SOCKETS
 from forwarder.web.quotas import Quotas
 from forwarder.web.routes import ROUTES
@@ -36,7 +36,7 @@ def make_app(service: Service, extras: Iterable[web.RouteDef] = ()) -> web.Appli
     app[DOCUMENT] = openapi.document(ROUTES)
     app.add_routes(extras)
     app.add_routes([route.definition() for route in ROUTES])
-    app.on_response_prepare.append(replies.harden)
+    app.on_response_prepare.append(responses.harden)
     app.on_response_prepare.append(origins.share)
     app.on_shutdown.append(_close_sockets)
     return app

@@ -13,7 +13,7 @@ from forwarder.web import proxies
 from forwarder.web.crowd import Crowd
 from forwarder.web.errors import invalid, told
 from forwarder.web.proxies import Network
-from forwarder.web.replies import protect
+from forwarder.web.responses import protect
 
 log = structlog.get_logger(__name__)
 

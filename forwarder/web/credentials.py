@@ -7,7 +7,7 @@ from aiohttp import web
 from forwarder.web import auth, proxies
 from forwarder.web.answers import Credentials
 from forwarder.web.keys import SERVICE
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 
 
 async def show(request: web.Request) -> web.Response:

@@ -1,14 +1,19 @@
-"""The operator's calls: try again, settle by hand, reconcile."""
+"""What the operator can do: try again, settle by hand, reconcile, tell every page something."""
 
 from __future__ import annotations
 
+import structlog
 from aiohttp import web
 
 from forwarder.model.actor import Actor
 from forwarder.web import requests, shapes
 from forwarder.web.keys import SERVICE
-from forwarder.web.replies import answer
+from forwarder.web.questions import Broadcast
 from forwarder.web.requests import Resolution
+from forwarder.web.responses import answer
+from forwarder.web.views import ToldView
+
+log = structlog.get_logger(__name__)
 
 
 async def replay(request: web.Request) -> web.Response:
@@ -29,3 +34,11 @@ async def resolve(request: web.Request) -> web.Response:
 async def reconcile(request: web.Request) -> web.Response:
     """`POST /api/reconcile`."""
     return answer(shapes.reconciled(await request.app[SERVICE].reconciler.reconcile()))
+
+
+async def broadcast(request: web.Request) -> web.Response:
+    """`POST /api/broadcast`."""
+    said = await requests.body(request, Broadcast)
+    told = await request.app[SERVICE].broadcast(said.message)
+    log.info("every page was told something", pages=told)
+    return answer(ToldView(success=True, pages=told))

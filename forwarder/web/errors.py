@@ -19,7 +19,7 @@ from forwarder.model.refusal import Refusal
 from forwarder.phoenixd import errors as phoenixd
 from forwarder.store.orders import OrderConflict
 from forwarder.web.answers import Error
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 from forwarder.worker.credentials import CredentialsDisabled
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
 from forwarder.worker.sales import AlreadyPaid

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from forwarder.web.answers import Alive, Health, Ready
 from forwarder.web.keys import SERVICE, SOCKETS
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 
 
 async def health(request: web.Request) -> web.Response:

@@ -14,8 +14,9 @@ from forwarder.web import auth, requests
 from forwarder.web.answers import Snapshots
 from forwarder.web.errors import ApiError, not_found
 from forwarder.web.keys import SERVICE
-from forwarder.web.replies import answer, made, snapshot
 from forwarder.web.requests import Listing, NewInvoice
+from forwarder.web.responses import answer
+from forwarder.web.snapshots import made, snapshot
 from forwarder.web.tokens import PageTokens
 
 

@@ -16,19 +16,19 @@ from pydantic import BaseModel
 
 from forwarder.web import (
     auth,
+    books,
     credentials,
     desk,
     health,
     invoices,
     metrics,
-    office,
     openapi,
-    pages,
     qr,
     quotas,
     site,
     status,
     webhooks,
+    websocket,
 )
 from forwarder.web.answers import (
     Alive,
@@ -187,7 +187,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/api/figures",
-        office.figures,
+        books.figures,
         Role.OPERATOR,
         query=Charted,
         answer=TradesView,
@@ -196,7 +196,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/api/export.csv",
-        office.export,
+        books.export,
         Role.OPERATOR,
         query=Exported,
         answer=Text("text/csv"),
@@ -205,7 +205,7 @@ ROUTES: Final = (
     Route(
         "POST",
         "/api/broadcast",
-        office.broadcast,
+        desk.broadcast,
         Role.OPERATOR,
         body=Broadcast,
         answer=ToldView,
@@ -214,7 +214,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/api/payments",
-        office.payments,
+        books.payments,
         Role.OPERATOR,
         query=Listed,
         answer=PageView,
@@ -223,7 +223,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/api/payments/{payment_hash}",
-        office.payment,
+        books.payment,
         Role.OPERATOR,
         answer=StoryView,
         summary="Show one sale with all that is known of it",
@@ -267,7 +267,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/ws",
-        pages.connect,
+        websocket.connect,
         Role.ANYONE,
         errors=(403, 426),
         summary="Open a page's websocket",

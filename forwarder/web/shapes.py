@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 
 from forwarder import __version__
 from forwarder.blink.client import CREATIONS_A_MINUTE
-from forwarder.model import spreadsheet
 from forwarder.model.forward import Forward
 from forwarder.model.handshakes import LIMIT as HANDSHAKES_A_MINUTE
 from forwarder.model.invoice import Invoice
 from forwarder.model.report import Report
 from forwarder.model.sale import Page, Place, Sale
-from forwarder.model.spreadsheet import Cell
 from forwarder.model.trade import Trade
-from forwarder.model.units import iso
+from forwarder.model.units import iso, iso_or_none
 from forwarder.store.journal import Step
 from forwarder.store.overview import OfSource
 from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
@@ -32,8 +29,8 @@ from forwarder.web.views import (
     StoryView,
     TradeView,
 )
+from forwarder.worker.books import Overview
 from forwarder.worker.live import Live
-from forwarder.worker.office import Overview
 
 
 def page(found: Page) -> PageView:
@@ -68,7 +65,7 @@ def sale(one: Sale) -> SaleView:
         "transactionId": payment.transaction_id if payment else None,
         "createdAt": iso(invoice.created_at) if invoice else None,
         "receivedAt": iso(payment.seen_at) if payment else None,
-        "forwardedAt": _iso(invoice.forwarded_at) if invoice else None,
+        "forwardedAt": iso_or_none(invoice.forwarded_at) if invoice else None,
         "forwards": [_forward(forward, one) for forward in one.forwards],
     }
 
@@ -115,12 +112,12 @@ def live(now: Live) -> LiveView:
             "state": watch.state,
             "since": iso(watch.since),
             "opens": watch.opens,
-            "lastEventAt": _iso(watch.last_event_at),
+            "lastEventAt": iso_or_none(watch.last_event_at),
         },
         "credentials": {
             "enabled": key.enabled,
             "reason": key.reason,
-            "checkedAt": _iso(key.checked_at),
+            "checkedAt": iso_or_none(key.checked_at),
         },
         "blink": {
             "handshakes": _allowance(now.handshakes_left, HANDSHAKES_A_MINUTE),
@@ -177,49 +174,6 @@ def written(place: Place) -> str:
     return f"{at}_{place.payment_hash}"
 
 
-COLUMNS = (
-    "receivedAt",
-    "merchant",
-    "externalId",
-    "description",
-    "receivedSat",
-    "position",
-    "amountSat",
-    "state",
-    "forwardedAt",
-    "heldReason",
-    "paymentHash",
-    "payoutHash",
-    "transactionId",
-    "receiptTransactionId",
-    "source",
-    "seenBy",
-)
-
-
-def csv(sales: Sequence[Sale]) -> str:
-    """One line for each forward of some sales."""
-    return "".join(spreadsheet.line(cells) for one in sales for cells in _lines(one))
-
-
-def csv_head() -> str:
-    """The line of names."""
-    return spreadsheet.line(COLUMNS)
-
-
-def _lines(one: Sale) -> Iterator[Sequence[Cell]]:
-    summary = sale(one)
-    for forward in one.forwards:
-        shown = {**summary, **_forward(forward, one)}
-        shown["receiptTransactionId"] = summary["transactionId"]
-        shown["forwardedAt"] = shown["endedAt"]
-        yield [_cell(shown[name]) for name in COLUMNS]
-
-
-def _cell(value: object) -> Cell:
-    return value if isinstance(value, int | None) else str(value)
-
-
 def _moved(forward: Forward) -> Moved:
     """A forward as it stood before the call."""
     return {
@@ -244,11 +198,11 @@ def _forward(forward: Forward, one: Sale) -> ForwardView:
         "refusal": forward.refusal,
         "payoutHash": payout.payment_hash if payout else None,
         "payoutExpiresAt": iso(payout.expires_at) if payout else None,
-        "nextTryAt": _iso(forward.due_at),
-        "sentAt": _iso(forward.sent_at),
+        "nextTryAt": iso_or_none(forward.due_at),
+        "sentAt": iso_or_none(forward.sent_at),
         "sentFrom": forward.sent_from,
         "transactionId": forward.transaction_id,
-        "endedAt": _iso(forward.ended_at),
+        "endedAt": iso_or_none(forward.ended_at),
     }
 
 
@@ -263,8 +217,8 @@ def _invoice(invoice: Invoice, merchant: str | None) -> InvoiceView:
         "invoice": invoice.payment_request,
         "createdAt": iso(invoice.created_at),
         "expiresAt": iso(invoice.expires_at),
-        "paidAt": _iso(invoice.paid_at),
-        "forwardedAt": _iso(invoice.forwarded_at),
+        "paidAt": iso_or_none(invoice.paid_at),
+        "forwardedAt": iso_or_none(invoice.forwarded_at),
     }
 
 
@@ -283,7 +237,3 @@ def _source(sums: OfSource) -> SourceView:
 
 def _allowance(left: int, limit: int) -> AllowanceView:
     return {"left": left, "of": limit, "seconds": 60}
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)

@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, web
 
 from forwarder.web.crowd import Crowd
 from forwarder.web.errors import ApiError
-from forwarder.web.replies import Body
+from forwarder.web.responses import Body
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from forwarder.web import requests, shapes
 from forwarder.web.keys import SERVICE, SOCKETS
 from forwarder.web.questions import Where
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 from forwarder.web.views import StatusView
 
 if TYPE_CHECKING:
@@ -25,6 +25,6 @@ async def show(request: web.Request) -> web.Response:
 
 async def whole(service: Service, zone: ZoneInfo, pages: int) -> StatusView:
     """Everything at a glance: what is kept, and what this process alone knows."""
-    kept = shapes.overview(await service.office.overview(zone))
+    kept = shapes.overview(await service.books.overview(zone))
     live = shapes.live(await service.live())
     return {**kept, **live, "websocket": {"clients": pages}}

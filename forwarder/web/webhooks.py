@@ -20,7 +20,7 @@ from forwarder.model.units import PaymentHash
 from forwarder.web import requests
 from forwarder.web.errors import ApiError
 from forwarder.web.keys import SERVICE
-from forwarder.web.replies import answer
+from forwarder.web.responses import answer
 
 if TYPE_CHECKING:
     from forwarder.worker.service import Service

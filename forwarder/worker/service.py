@@ -21,6 +21,7 @@ from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
+from forwarder.worker.books import Books
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.common import Common
@@ -35,7 +36,6 @@ from forwarder.worker.invoicing import Invoicing
 from forwarder.worker.live import Live
 from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
-from forwarder.worker.office import Office
 from forwarder.worker.payout import Payout
 from forwarder.worker.poll import Poll
 from forwarder.worker.reconciler import Reconciler
@@ -72,7 +72,7 @@ class Service:
         self.reconciler = Reconciler(common, intake, settings.reconcile_interval_seconds)
         self.sales = Sales(common, intake, self.watcher)
         self.desk = Desk(common)
-        self.office = Office(common.database, common.clock)
+        self.books = Books(common.database, common.clock)
         self.credentials = Credentials(common, settings)
         self.hints = Hints(common, intake)
         self.sources = common.wallets.sources

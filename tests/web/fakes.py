@@ -23,11 +23,11 @@ from forwarder.store.figures import Figures
 from forwarder.store.orders import OrderConflict
 from forwarder.store.overview import Day, Sum
 from forwarder.web.tokens import PageTokens
+from forwarder.worker.books import Overview
 from forwarder.worker.credentials import Standing
 from forwarder.worker.live import Live
 from forwarder.worker.metrics import Metrics
 from forwarder.worker.notifier import Notifier
-from forwarder.worker.office import Overview
 from forwarder.worker.sales import AlreadyPaid
 from forwarder.worker.watcher import State, Watch
 
@@ -141,7 +141,7 @@ class FakeSales:
         return changed
 
 
-class FakeOffice:
+class FakeBooks:
     """The operator's view of a service without a past."""
 
     async def overview(self, zone: ZoneInfo) -> Overview:
@@ -164,7 +164,7 @@ class FakeService:
     """What the web side uses of the service."""
 
     sales: FakeSales = field(default_factory=FakeSales)
-    office: FakeOffice = field(default_factory=FakeOffice)
+    books: FakeBooks = field(default_factory=FakeBooks)
     notifier: Notifier = field(default_factory=Notifier)
     keyring: Keyring = field(default_factory=lambda: Keyring((SecretStr("k" * 32),)))
     metrics: Metrics = field(default_factory=Metrics)

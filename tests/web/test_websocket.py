@@ -18,7 +18,7 @@ from forwarder.model import message
 from forwarder.model.invoice import Invoice, InvoiceState
 from forwarder.model.message import Message
 from forwarder.model.units import Sats
-from forwarder.web import pages, sockets
+from forwarder.web import sockets, websocket
 from forwarder.web.server import Server
 from tests.web.fakes import BOB, NOW, FakeService
 
@@ -268,7 +268,7 @@ async def test_a_database_that_fails_is_told_and_the_page_can_ask_again(
 async def test_one_socket_does_not_follow_invoices_without_end(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "MAX_INVOICES", 2)
+    monkeypatch.setattr(websocket, "MAX_INVOICES", 2)
     first, second, third = (page.service.sale(f"sale-{number}") for number in range(3))
     await page.identify(first)
     await page.identify(second)
@@ -278,7 +278,7 @@ async def test_one_socket_does_not_follow_invoices_without_end(
 
 
 async def test_a_page_that_talks_only_nonsense_is_sent_away(page: Page) -> None:
-    for _ in range(pages.MAX_ERRORS_IN_A_ROW):
+    for _ in range(websocket.MAX_ERRORS_IN_A_ROW):
         assert await page.is_refused("?") == "invalid_json"
     closing = await page.ws.receive(timeout=5)
     assert (closing.type, closing.data) == (WSMsgType.CLOSE, 1008)
@@ -383,7 +383,7 @@ async def test_a_mistake_beyond_a_message_closes_the_socket(
     async def fail(*_: object) -> None:
         raise KeyError("the mistake")
 
-    monkeypatch.setattr(pages.ConnectedPage, "listen", fail)
+    monkeypatch.setattr(websocket.ConnectedPage, "listen", fail)
     with capture_logs() as logged:
         async with client.ws_connect("/ws") as ws:
             closing = await ws.receive(timeout=5)

@@ -45,8 +45,8 @@ class Overview:
     last_run: LastRun | None
 
 
-class Office:
-    """The operator's view. It needs the database alone, so it is there when no service runs."""
+class Books:
+    """The books, for an operator. They need the database alone, so no service has to run."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -22,9 +22,9 @@ from forwarder.model.source import Source
 from forwarder.settings import Settings
 from forwarder.store import moves, payments, tables
 from forwarder.store.database import Database, Transaction
-from forwarder.web import shapes
+from forwarder.web import sheet
 from forwarder.web.server import Server
-from forwarder.worker import office as worker
+from forwarder.worker import books as worker
 from forwarder.worker.service import Service
 from tests.store.rows import (
     NOW,
@@ -279,7 +279,7 @@ async def test_an_export_that_fails_half_way_is_cut_off(
     def fail(_sales: object) -> str:
         raise ValueError("the disk is gone")
 
-    monkeypatch.setattr(shapes, "csv", fail)
+    monkeypatch.setattr(sheet, "lines", fail)
     async with house.client.get("/api/export.csv", headers=OPERATOR) as answer:
         with pytest.raises(Exception, match=r"(?i)payload|disconnected|reset"):
             await answer.text()

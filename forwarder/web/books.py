@@ -1,4 +1,4 @@
-"""What the operator can see, and say to all: payments, figures, the export, broadcasts."""
+"""What the operator can see: payments, figures, the export."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aiohttp import web
 
 from forwarder.model import calendar
 from forwarder.model.calendar import SPAN
-from forwarder.web import requests, shapes
+from forwarder.web import requests, shapes, sheet
 from forwarder.web.keys import SERVICE
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed
-from forwarder.web.replies import answer
-from forwarder.web.views import ToldView, TradesView
+from forwarder.web.questions import Charted, Exported, Listed
+from forwarder.web.responses import answer
+from forwarder.web.views import TradesView
 
 log = structlog.get_logger(__name__)
 
@@ -25,13 +25,13 @@ WRITE_SECONDS: Final = 30.0  # for a client to take what has been sent so far
 async def payments(request: web.Request) -> web.Response:
     """`GET /api/payments`."""
     wanted = requests.query(request, Listed).wanted()
-    return answer(shapes.page(await request.app[SERVICE].office.page(wanted)))
+    return answer(shapes.page(await request.app[SERVICE].books.page(wanted)))
 
 
 async def payment(request: web.Request) -> web.Response:
     """`GET /api/payments/{paymentHash}`."""
     name = requests.hash_in_path(request)
-    return answer(shapes.story(*await request.app[SERVICE].office.show(name)))
+    return answer(shapes.story(*await request.app[SERVICE].books.show(name)))
 
 
 async def figures(request: web.Request) -> web.Response:
@@ -41,16 +41,8 @@ async def figures(request: web.Request) -> web.Response:
     end = charted.until or service.clock()
     start = charted.since or end - SPAN[charted.by]
     slots = calendar.slots(start, end, charted.by, charted.zone)
-    found = [shapes.trade(one) for one in await service.office.trade(slots)]
+    found = [shapes.trade(one) for one in await service.books.trade(slots)]
     return answer(TradesView(success=True, by=charted.by, zone=charted.zone.key, figures=found))
-
-
-async def broadcast(request: web.Request) -> web.Response:
-    """`POST /api/broadcast`."""
-    said = await requests.body(request, Broadcast)
-    told = await request.app[SERVICE].broadcast(said.message)
-    log.info("every page was told something", pages=told)
-    return answer(ToldView(success=True, pages=told))
 
 
 async def export(request: web.Request) -> web.StreamResponse:
@@ -79,9 +71,9 @@ async def export(request: web.Request) -> web.StreamResponse:
 async def _send(
     request: web.Request, response: web.StreamResponse, start: datetime, end: datetime
 ) -> None:
-    await _write(response, shapes.csv_head())
-    async for sales in request.app[SERVICE].office.export(start, end):
-        await _write(response, shapes.csv(sales))
+    await _write(response, sheet.head())
+    async for sales in request.app[SERVICE].books.export(start, end):
+        await _write(response, sheet.lines(sales))
     async with asyncio.timeout(WRITE_SECONDS):
         await response.write_eof()
 
