@@ -16,7 +16,7 @@ from yarl import URL
 
 from forwarder.model import message
 from forwarder.model.invoice import Invoice, InvoiceState
-from forwarder.model.message import Message
+from forwarder.model.message import Body, Message
 from forwarder.model.units import Sats
 from forwarder.web import sockets, websocket
 from forwarder.web.server import Server
@@ -334,12 +334,13 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_holds_nobody_up(
     monkeypatch.setattr(sockets, "SEND_SECONDS", 0.1)
     await page.identify(invoice)
     writer = await _deaf_page(URL(server.url), service, invoice)
-    big = "x" * 500_000
+    named = {"type": "payment", "externalId": "sale-1", "timestamp": STAMP}
+    big: Body = {**named, "text": "x" * 500_000}
     sent = 0
     while await connected(client) > 1:
         async with asyncio.timeout(5):
-            await service.happen(Message(f"id-{sent}", invoice.id, {"type": "note", "text": big}))
-        assert (await page.hears())["text"] == big
+            await service.happen(Message(f"id-{sent}", invoice.id, big))
+        assert await page.hears() == big
         sent += 1
     writer.close()
 
