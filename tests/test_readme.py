@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from forwarder.settings import Settings
+from forwarder.web.routes import ROUTES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 CI = (ROOT / ".ci" / "run").read_text()
 
 
@@ -34,13 +36,15 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
     assert named == {name.upper() for name in Settings.model_fields}
 
 
+def test_the_readme_names_every_call() -> None:
+    table = README.split("## HTTP")[1].split("## WebSocket")[0]
+    calls = {route.path for route in ROUTES if route.answer is not None}
+    shown = {re.sub("_([a-z])", lambda found: found[1].upper(), path) for path in calls}
+    assert {path for path in shown if path not in table} == set()
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["README.md", "CONTRIBUTING.md"]
-    + [
-        f"docs/{name}.md"
-        for name in ("design", "guarantees", "integration", "performance", "runbook")
-    ],
+    "text", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in PAGES)]
 )
 def test_links_lead_somewhere(text: str) -> None:
     page = ROOT / text
