@@ -80,6 +80,14 @@ def test_every_alert_is_explained_and_nothing_else_is() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
 
 
+def test_the_log_says_what_the_runbook_has_it_say() -> None:
+    quoted = {" ".join(words.split()) for words in re.findall(r"`([^`]*)`", RUNBOOK)}
+    sentences = {words for words in quoted if re.fullmatch(r"an? \w+( \w+)+|the \w+( \w+)+", words)}
+    said = "".join(path.read_text() for path in (ROOT / "forwarder").rglob("*.py"))
+    assert len(sentences) > 5
+    assert {words for words in sentences if f'"{words}"' not in said} == set()
+
+
 def test_every_alert_is_tried() -> None:
     tried = yaml.safe_load((OPS / "alerts_test.yml").read_text())["tests"]
     names = {one["alertname"] for test in tried for one in test.get("alert_rule_test", [])}
