@@ -19,8 +19,10 @@ from forwarder.store.database import Database, Transaction
 from tests.store.past import MINUTE, Past, keep, pasts
 from tests.store.rows import NOW
 
+pytestmark = pytest.mark.timeout(180)  # many pasts, each put into a real database
+
 THOROUGH = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from math import ceil
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +20,10 @@ from forwarder.store.overview import Sum
 from tests.store.past import MINUTE, Past, keep, pasts
 from tests.store.rows import NOW
 
+pytestmark = pytest.mark.timeout(180)  # many pasts, each put into a real database
+
 THOROUGH = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

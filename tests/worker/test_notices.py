@@ -38,5 +38,7 @@ async def test_a_page_here_is_told_what_another_process_was_given(shop: Shop) ->
         await broadcasts.add(tx, a_notice(shop))
     await until(lambda: bool(page.notices))
     await asyncio.sleep(1.1)  # it is read again meanwhile
+    shop.common.notifier.leave(page)
+    await asyncio.sleep(0.6)  # nobody is left, so it waits for the next one
     tailing.cancel()
     assert page.notices == [a_notice(shop)]
