@@ -17,9 +17,10 @@ from pydantic import SecretStr, TypeAdapter
 from forwarder.blink import documents, replies
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
+from forwarder.blink.lists import Connection, Node
 from forwarder.blink.outcomes import Observer, outcome_of, unobserved
 from forwarder.blink.pace import Pace
-from forwarder.blink.replies import Connection, ListedInvoice, Node, Transaction
+from forwarder.blink.replies import ListedInvoice, Transaction
 from forwarder.bounds import BoundedResponse
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway

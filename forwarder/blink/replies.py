@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import structlog
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,17 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
 )
 from pydantic.alias_generators import to_camel
 
-from forwarder.blink.errors import Unknown
 from forwarder.model.ledger import Direction, Entry, EntryStatus, Paid, Underway
 from forwarder.model.refusal import NOT_OURS, Refusal
 from forwarder.model.units import MAX_SATS, PaymentHash
 from forwarder.model.words import plain
-
-log = structlog.get_logger(__name__)
 
 Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,100}$")]
@@ -194,50 +189,6 @@ class ListedInvoice(Reply):
     created_at: Timestamp
 
 
-class PageInfo(Reply):
-    """`PageInfo`, for reading from new to old."""
-
-    end_cursor: str | None
-    has_next_page: bool
-
-
-Node = TypeVar("Node", Transaction, ListedInvoice)
-
-
-class Edge(Reply):
-    """An edge of a connection, with its node as it came."""
-
-    node: dict[str, object]
-
-
-class Connection(Reply):
-    """A page of a list, newest first."""
-
-    page_info: PageInfo
-    edges: list[Edge] | None
-
-    def read(self, kind: type[Node], *, whole: bool) -> list[Node]:
-        """What is on the page. One node that is not understood must not hide all others.
-
-        Raises `Unknown` if none is understood, or, where the `whole` page is needed, not all.
-        """
-        nodes, errors = [], []
-        for edge in self.edges or []:
-            try:
-                nodes.append(kind.model_validate(edge.node))
-            except ValidationError as exc:
-                log.error("a part of a list of Blink's was not understood", fields=_places(exc))
-                errors.append(exc)
-        if errors and (whole or not nodes):
-            raise Unknown("a list of Blink's was not understood") from errors[0]
-        return nodes
-
-
-def _places(exc: ValidationError) -> list[str]:
-    """Where something was wrong, without the values."""
-    return [".".join(str(part) for part in error["loc"]) for error in exc.errors()]
-
-
 class Wallet(Reply):
     """A wallet; the balance only where it was asked for."""
 
@@ -276,32 +227,3 @@ class CredentialsReply(Reply):
     authorization: Authorization
     globals: Globals
     me: Me
-
-
-class LnUpdate(Reply):
-    """A Lightning invoice of the account was paid, by anyone."""
-
-    typename: Literal["LnUpdate"] = Field(alias="__typename")
-    status: Literal["PAID", "PENDING", "EXPIRED"]
-    transaction: UpdateTransaction
-
-
-class OtherUpdate(Reply):
-    """A price, or something that has no invoice."""
-
-    typename: Literal["IntraLedgerUpdate", "OnChainUpdate", "Price", "RealtimePrice"] = Field(
-        alias="__typename"
-    )
-
-
-class UpdateError(Reply):
-    """A remark beside an event, such as that a price is deprecated."""
-
-    message: str
-
-
-class MyUpdates(Reply):
-    """`MyUpdatesPayload`."""
-
-    errors: list[UpdateError]
-    update: LnUpdate | OtherUpdate | None = Field(discriminator="typename")

@@ -20,7 +20,7 @@ from gql.transport.exceptions import TransportProtocolError, TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 from pydantic import SecretStr, ValidationError
 
-from forwarder.blink import documents, replies
+from forwarder.blink import documents, events
 from forwarder.blink.errors import Disconnected
 from forwarder.model.ledger import Entry
 
@@ -124,10 +124,10 @@ def _transport(url: str, api_key: SecretStr) -> WebsocketsTransport:
 
 def _read(data: dict[str, object]) -> Update:
     try:
-        update = replies.MyUpdates.model_validate(data["myUpdates"]).update
+        update = events.MyUpdates.model_validate(data["myUpdates"]).update
     except (KeyError, TypeError, ValidationError) as exc:
         return Gap(f"an event was not understood: {type(exc).__name__}")
-    if not isinstance(update, replies.LnUpdate):
+    if not isinstance(update, events.LnUpdate):
         return SignOfLife()
     entry = update.transaction.entry(created_at=_NEVER)
     return SignOfLife() if entry is None else Settled(entry)
