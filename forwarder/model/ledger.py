@@ -1,4 +1,4 @@
-"""Entries of a Blink wallet as Blink shows them, and what they prove."""
+"""The entries of a wallet's own ledger, in Blink's words, and what they prove."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Direction(StrEnum):
 
 
 class EntryStatus(StrEnum):
-    """How sure Blink is of an entry. A reverted send is a RECEIVE with `FAILURE`."""
+    """How sure the ledger is of an entry. A reverted send is a RECEIVE with `FAILURE`."""
 
     SUCCESS = "SUCCESS"
     PENDING = "PENDING"
@@ -28,7 +28,7 @@ class EntryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of BlinkPOS's BTC wallet; `amount` is signed, and negative for a send."""
+    """One entry; `amount` is signed, and negative for a send."""
 
     id: str
     direction: Direction
@@ -45,6 +45,10 @@ class Entry:
             return None
         return Receipt(self.payment_hash, self.id, Sats(self.amount))
 
+    def is_named(self, stems: tuple[str, ...]) -> bool:
+        """Whether its name begins in one of these ways."""
+        return (self.external_id or "").startswith(stems)
+
 
 def income(entries: Sequence[Entry]) -> list[Receipt]:
     """What has come in; a receipt with the hash of a send has come back, and is none of it."""
@@ -55,9 +59,9 @@ def income(entries: Sequence[Entry]) -> list[Receipt]:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Blink has our SEND, settled: the money is with its destination.
+    """The ledger has our SEND, settled: the money is with its destination.
 
-    `payout_hash` is what it has paid, where Blink says so.
+    `payout_hash` is what it has paid, where the ledger says so.
     """
 
     transaction_id: str
@@ -66,12 +70,12 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """Blink has our SEND, and it is not settled yet."""
+    """The ledger has our SEND, and it is not settled yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpaid:
-    """Blink has no SEND of ours that counts."""
+    """The ledger has no SEND of ours that counts."""
 
 
 Proof = Paid | Underway | Unpaid

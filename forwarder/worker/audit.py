@@ -26,7 +26,7 @@ from forwarder.worker.intake import Intake
 from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
 from forwarder.worker.rebuilding import Rebuilding
-from forwarder.worker.wallets import Wallet
+from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
 

@@ -17,12 +17,11 @@ from forwarder.model.units import PaymentHash
 from forwarder.store.vault import VaultError
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
-from forwarder.worker.wallets import CLOCKS_MAY_DIFFER
+from forwarder.worker.wallet import CLOCKS_MAY_DIFFER
 
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
-THROTTLE_PAUSE: Final = timedelta(
-    seconds=10
-)  # until a limit on invoices by the minute may have lifted
+# Until a limit on invoices by the minute may have lifted.
+THROTTLE_PAUSE: Final = timedelta(seconds=10)
 
 
 class Invoicing:
@@ -127,8 +126,8 @@ class Invoicing:
         async for page in account.client.invoices_since(account.wallet_id, since):
             for listed in page:
                 if listed.external_id == forward.external_id:
-                    name = PaymentHash(listed.payment_hash)
-                    return Issued(name, listed.payment_request, listed.created_at)
+                    payment_hash = PaymentHash(listed.payment_hash)
+                    return Issued(payment_hash, listed.payment_request, listed.created_at)
         return None
 
     async def _replace(self, forward: Forward, why: str) -> Next:

@@ -18,7 +18,7 @@ from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import invoices, locks
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake, Names
-from forwarder.worker.wallets import Wallet
+from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
 

@@ -26,7 +26,7 @@ from forwarder.worker.audit import Audit
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
-from forwarder.worker.wallets import Wallet
+from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from forwarder.store.moves import Insolvent
 from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
-from forwarder.worker.wallets import Wallet
+from forwarder.worker.wallet import Wallet
 
 RENEWAL_PAUSE: Final = timedelta(seconds=10)
 

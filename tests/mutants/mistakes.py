@@ -504,7 +504,7 @@ MISTAKES: Final = (
         "a node that knows nothing of a payment taken for proof that it was not made",
         (
             Patch(
-                "forwarder/worker/wallets.py",
+                "forwarder/worker/node_wallet.py",
                 "        sent = [e for e in await self._sent(made_at) "
                 "if e.payment_hash == payout.payment_hash]\n",
                 "        sent: list[Entry] = []\n",

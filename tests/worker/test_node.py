@@ -28,11 +28,11 @@ from forwarder.worker.common import Common
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.hints import DOUBTS, Hints
 from forwarder.worker.intake import Intake
+from forwarder.worker.node_wallet import NodeWallet
 from forwarder.worker.poll import Poll
 from forwarder.worker.reconciler import BEGINNING, Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.scrape import Process, exposition
-from forwarder.worker.wallets import NodeWallet
 from tests.worker.conftest import Shop, Worker, running, until
 
 NODE = Source.PHOENIXD
