@@ -20,8 +20,8 @@ class NotLeading(Exception):
     """No service was started yet with this value of the secret as its newest."""
 
 
-async def keep(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
-    """Keep the values that are in use. Raises `ForeignSecret`.
+async def recognise(tx: Transaction, fingerprints: Sequence[str]) -> None:
+    """Raise `ForeignSecret` if the database was used with other values only.
 
     Under another secret every payout has another name at Blink, and what was paid would be paid
     again; and no key that is sealed under it could be opened.
@@ -29,6 +29,11 @@ async def keep(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> N
     known = set((await tx.execute(select(secrets.c.fingerprint))).scalars())
     if known and known.isdisjoint(fingerprints):
         raise ForeignSecret
+
+
+async def keep(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
+    """Keep the values that are in use. Raises `ForeignSecret`."""
+    await recognise(tx, fingerprints)
     for fingerprint in fingerprints:
         await insert_new(tx, secrets, {"fingerprint": fingerprint, "first_used_at": now})
 

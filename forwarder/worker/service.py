@@ -116,12 +116,14 @@ class Service:
     ) -> AsyncIterator[Service]:
         """The service at rest: for a command that does one thing beside a running one.
 
-        Raises `SettingsError`.
+        Raises `SettingsError`, `ForeignSecret`.
         """
         pos_key = settings.blinkpos_api_key
         if pos_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
         keyring, metrics = settings.keyring(), metrics or Metrics()
+        async with database.reading() as tx:
+            await secrets.recognise(tx, keyring.fingerprints())
         accounts = Accounts.open(
             settings.blink_api_url,
             pos_key,

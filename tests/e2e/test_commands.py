@@ -200,3 +200,18 @@ async def test_what_cannot_be_done_is_a_sentence_and_a_status(world: World) -> N
     assert "refused OPERATOR_TOKEN" in refused[1]
     silent = await pipe(world, "status", OPERATOR_TOKEN="")
     assert "set OPERATOR_TOKEN to see more" in silent[1]
+
+
+async def test_a_command_under_another_secret_is_refused_and_changes_nothing(world: World) -> None:
+    """Under its names what was paid would not be known, and be paid again."""
+    await sales(world)
+    before = await operator(world, "/api/payments")
+    add = ("merchants", "add", "merchant", "--wallet", world.merchant.btc_wallet_id)
+    for words in (("reconcile",), ("recover",), ("replay", "--all"), add):
+        another = {"FORWARDER_SECRET_KEY": "another-one", "NEW_MERCHANT_API_KEY": "blink_another"}
+        status, output, errors = await pipe(world, *words, **another)
+        assert (status, output) == (2, ""), errors
+        assert "made with another FORWARDER_SECRET_KEY" in errors
+    assert await operator(world, "/api/payments") == before
+    status, _, errors = await pipe(world, "reconcile")
+    assert status == 0, errors
