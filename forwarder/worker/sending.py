@@ -91,6 +91,9 @@ class Sending:
 
     async def recover(self, forward: Forward) -> Next:
         """Found in `sending`: whoever paid has died, or never saw the answer."""
+        if forward.lost_at != forward.sent_at:
+            # Found just now; when it was sent is by the clock of another process, maybe.
+            self._unsure_since = monotonic()
         return await self.prove(await self._moves.lose(forward), None)
 
     async def prove(self, forward: Forward, refusal: Refusal | None) -> Next:

@@ -586,6 +586,25 @@ async def test_a_dead_payout_invoice_is_replaced_only_when_no_call_can_be_under_
     assert shop.sends == 1
 
 
+async def test_another_processs_clock_does_not_say_that_no_call_is_under_way(shop: Shop) -> None:
+    invoice = await shop.queue()
+    another = Worker(shop, shop.accounts)
+    another.sending._unsure_since -= 3_600  # it has been up for long
+    shop.fault(PAY, "refuse")
+    await shop.worker.work()  # a call is lost; and that process is not seen again
+    shop.clock.advance(3_600)  # the other's clock is ahead
+    shop.fault(PAY, **DEAD)  # type: ignore[arg-type]
+    for _ in range(3):  # proven unpaid, refused, not replaced
+        await another.work(late=2)
+    forward = await shop.forward(invoice)
+    assert (forward.state, forward.attempt) == (INVOICED, 1)
+    assert "what is this" in (forward.refusal or "")
+    another.sending._unsure_since -= 3_600
+    await another.work(late=20)
+    await shop.is_forwarded(invoice)
+    assert shop.sends == 1
+
+
 async def test_the_last_look_finds_that_a_dead_payout_invoice_was_paid(shop: Shop) -> None:
     invoice = await condemned(shop)
     payout = (await shop.forward(invoice)).payout
