@@ -113,7 +113,7 @@ class Reconciler:
         report = await Audit(self._common, pages, wallet, self._intake, dry_run=dry_run).run()
         await failpoint("reconciler.audited")
         if not dry_run:
-            await self._keep(source, pages, report)
+            await self._keep(source, since, pages, report)
             await failpoint("reconciler.moved")
         return report
 
@@ -134,10 +134,13 @@ class Reconciler:
         return [] if first is None else await self._read(wallet, first)
 
     async def _since(self, source: Source) -> datetime | None:
-        """Until when a ledger was read; None for a database that has not come to its end."""
+        """From when on a ledger is read; None for a database that has not come to its end."""
         async with self._database.reading() as tx:
             last = await reconciliation.last_run(tx, source)
-        return None if last is None or last.read_until is None else last.read_until - OVERLAP
+        if last is None or last.read_until is None:
+            return None
+        # A clock that ran ahead and was put right hides nothing that comes after.
+        return min(last.read_until, self._clock()) - OVERLAP
 
     async def _is_lost(self, page: Sequence[Entry]) -> bool:
         """Whether there are sales of ours that are not kept: then it is our database that was lost.
@@ -150,12 +153,22 @@ class Reconciler:
         sales = [entry for entry in page if self._keyring.seller(entry.external_id, sellers)]
         return any(entry.payment_hash not in kept for entry in sales)
 
-    async def _keep(self, source: Source, pages: Sequence[Sequence[Entry]], report: Report) -> None:
+    async def _keep(
+        self,
+        source: Source,
+        since: datetime | None,
+        pages: Sequence[Sequence[Entry]],
+        report: Report,
+    ) -> None:
         newest = max((entry.created_at for page in pages for entry in page), default=None)
+        now = self._clock()
         async with self._database.transaction() as tx:
             last = await reconciliation.last_run(tx, source)
-            read_until = newest or (last.read_until if last else None)
-            run = LastRun(read_until, self._clock(), report.drift_sats)
+            known = last.read_until if last else None
+            # What lies before a time that a person gave may never have been read.
+            has_gap = since is not None and since > (known or BEGINNING)
+            read_until = known if has_gap else newest or known
+            run = LastRun(read_until and min(read_until, now), now, report.drift_sats)
             await reconciliation.keep_run(tx, source, run)
         if report.drift_sats:
             log.error("a ledger and ours differ", source=source.value, sats=report.drift_sats)

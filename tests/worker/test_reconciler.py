@@ -129,6 +129,42 @@ async def test_a_stray_that_comes_back_is_kept_and_shown(shop: Shop) -> None:
     assert report.refunded == []
 
 
+# How far it was read
+
+
+@pytest.mark.parametrize("was_read_before", [True, False])
+async def test_a_run_from_a_given_time_on_hides_nothing_of_before(
+    shop: Shop, was_read_before: bool
+) -> None:
+    await shop.sell()  # so that the ledger is read from here on
+    if was_read_before:
+        await receive(shop, "a-gift")
+        await shop.reconciler.reconcile()
+    shop.clock.advance(3_600)
+    missed = await receive(shop, "another-gift")
+    shop.clock.advance(3_600)
+    await receive(shop, "the-last-gift")
+    report = await shop.reconciler.reconcile(shop.clock() - timedelta(minutes=1))
+    assert missed not in report.missed
+    assert missed in (await shop.reconciler.reconcile()).missed
+    shop.clock.advance(3_600)
+    assert (await shop.reconciler.reconcile()).entries == 1
+
+
+async def test_a_clock_that_ran_ahead_and_was_put_right_hides_nothing(shop: Shop) -> None:
+    """A node's clock mostly is that of the service, and both are put right together."""
+    shop.clock.advance(3_600)
+    await forwarded(shop)
+    await shop.reconciler.reconcile()
+    shop.clock.advance(-3_600)
+    first = await receive(shop, "a-gift")
+    assert (await shop.reconciler.reconcile()).missed == [first]
+    shop.clock.advance(1_200)
+    second = await receive(shop, "another-gift")
+    shop.clock.advance(1_200)
+    assert (await shop.reconciler.reconcile()).missed == [second]
+
+
 # A database that was lost
 
 
