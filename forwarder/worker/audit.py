@@ -17,7 +17,7 @@ from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.keyring import FORWARD, without_attempt
 from forwarder.model.ledger import Direction, Entry, EntryStatus
 from forwarder.model.merchant import Merchant
-from forwarder.model.payment import Witness
+from forwarder.model.payment import Payment, Witness
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, interventions, merchants, payments, reconciliation
@@ -84,22 +84,20 @@ class Audit:
 
     async def _receipts(self, page: Sequence[Entry]) -> None:
         """Take in what nobody told us of, and book what has come back."""
-        income = {r.payment_hash: entry for entry in page if (r := entry.receipt()) is not None}
+        income = [(r.payment_hash, entry) for entry in page if (r := entry.receipt()) is not None]
+        hashes = [payment_hash for payment_hash, _ in income]
         async with self._database.reading() as tx:
-            kept = await payments.among(tx, income)
-            payouts = await forwards.paying(tx, income)
-        for payment_hash, entry in income.items():
+            kept = await payments.among(tx, hashes)
+            payouts = await forwards.paying(tx, hashes)
+        for payment_hash, entry in income:
             if payment_hash in payouts:
                 await self._refund(entry, payouts[payment_hash])
                 continue
             self._remember(payment_hash)
-            known = kept.get(payment_hash)
-            if known is None:
-                await self._missed(entry, payment_hash)
-            else:
-                self.report.drift_sats += abs(known.received - entry.amount)
-                if known.invoice_id is None:
-                    await self._unmatched(entry, payment_hash)
+            if payment_hash not in kept:
+                kept |= await self._missed(entry, payment_hash)
+            if payment_hash in kept:
+                await self._received_as(entry, kept[payment_hash])
 
     def _remember(self, payment_hash: PaymentHash) -> None:
         """What a payout of this payment is called, by any key, and whether there is one already.
@@ -112,18 +110,33 @@ class Audit:
             if (name := self._sent.get(stem)) is not None:
                 self._names[payment_hash, 0] = name
 
-    async def _missed(self, entry: Entry, payment_hash: PaymentHash) -> None:
+    async def _missed(self, entry: Entry, payment_hash: PaymentHash) -> dict[PaymentHash, Payment]:
+        """Take it in; returns what is kept of it then."""
         self.report.missed.append(payment_hash)
         log.warning("a payment was missed", payment_hash=payment_hash, sats=entry.amount)
         receipt = entry.receipt()
         if receipt is None or self.report.dry_run:
-            return
+            return {}
         await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._names)
         await failpoint("audit.taken")
         async with self._database.reading() as tx:
-            payment = await payments.find(tx, payment_hash)
-        if payment is not None and payment.invoice_id is None:
-            await self._unmatched(entry, payment_hash)
+            return await payments.among(tx, [payment_hash])
+
+    async def _received_as(self, entry: Entry, payment: Payment) -> None:
+        """Compare a receipt with the payment that is kept of its hash."""
+        if payment.transaction_id != entry.id:
+            # A payment is forwarded once, so what came on top of it is for a person.
+            self.report.drift_sats += entry.amount
+            log.critical(
+                "an invoice was paid twice",
+                payment_hash=payment.payment_hash,
+                transaction_id=entry.id,
+                sats=entry.amount,
+            )
+            return
+        self.report.drift_sats += abs(payment.received - entry.amount)
+        if payment.invoice_id is None:
+            await self._unmatched(entry, payment.payment_hash)
 
     async def _unmatched(self, entry: Entry, payment_hash: PaymentHash) -> None:
         """A payment of no invoice that we have: it may be one that our database has lost."""

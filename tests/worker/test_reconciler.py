@@ -98,6 +98,26 @@ async def test_what_was_received_before_there_was_a_service_is_left_alone(shop: 
         assert await payments.find(tx, gift) is None
 
 
+@pytest.mark.parametrize("seen", [0, 1, 2])
+async def test_an_invoice_that_blink_books_twice_is_forwarded_once_and_told_of(
+    shop: Shop, seen: int, logged: pytest.LogCaptureFixture
+) -> None:
+    """Blink locks a wallet for its own customers, and a payment hash for all others."""
+    invoice = await shop.sell()
+    made = shop.blink.bank.invoices.find(invoice.payment_hash)
+    assert made is not None
+    for number in (1, 2):
+        shop.blink.bank.settlement.receive(made, 1_000)
+        if number <= seen:
+            await shop.catch_up.run()
+    report = await shop.reconciler.reconcile()
+    assert report.drift_sats == 1_000
+    assert "an invoice was paid twice" in logged.text
+    await shop.worker.work()
+    await shop.is_forwarded(invoice)
+    assert shop.earned == 1_000
+
+
 async def test_a_refund_is_booked_once_and_is_no_income(shop: Shop) -> None:
     await forwarded(shop)
     (sent,) = shop.blink.sends(shop.pos.btc_wallet_id)
