@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 class Timers:
     def __init__(self) -> None:
-        self._handles: set[asyncio.TimerHandle] = set()
+        self._pending: dict[asyncio.TimerHandle, Callable[[], object]] = {}
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
         def run() -> None:
-            self._handles.discard(handle)
+            del self._pending[handle]
             action()
 
         handle = asyncio.get_running_loop().call_later(seconds, run)
-        self._handles.add(handle)
+        self._pending[handle] = run
 
     def every(self, seconds: float, action: Callable[[], object]) -> None:
         def run() -> None:
@@ -25,7 +25,13 @@ class Timers:
 
         self.after(seconds, run)
 
-    def cancel(self) -> None:
-        for handle in self._handles:
+    def hasten(self) -> None:
+        """Let everything that is to happen later happen now."""
+        for handle, run in list(self._pending.items()):
             handle.cancel()
-        self._handles.clear()
+            run()
+
+    def cancel(self) -> None:
+        for handle in self._pending:
+            handle.cancel()
+        self._pending.clear()
