@@ -60,6 +60,14 @@ def test_an_end_is_told_in_the_words_of_the_contract(state: Ending, word: str) -
     }
 
 
+def test_a_notice_is_told_in_the_words_of_the_contract() -> None:
+    assert message.Notice("n-1", NOW, "Closing soon.").body == {
+        "type": "notice",
+        "message": "Closing soon.",
+        "timestamp": "2026-08-01T12:00:00.000Z",
+    }
+
+
 def test_a_message_has_the_same_id_whenever_it_is_made_and_no_other_has_it() -> None:
     later = NOW + timedelta(days=1)
     first = message.paid(INVOICE, RECEIVED, NOW)

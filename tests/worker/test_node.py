@@ -20,11 +20,13 @@ from forwarder.model.units import PaymentHash, Sats
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.phoenixd.errors import PhoenixdError, Refused, Unknown
 from forwarder.sandbox.phoenixd import NodeFault, Phoenixd
+from forwarder.settings import Settings
 from forwarder.store import forwards, hints, payments, tables
 from forwarder.store.orders import OrderConflict
 from forwarder.worker import doctor
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.common import Common
+from forwarder.worker.doctor import Finding
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.hints import DOUBTS, Hints
 from forwarder.worker.intake import Intake
@@ -33,7 +35,8 @@ from forwarder.worker.poll import Poll
 from forwarder.worker.reconciler import BEGINNING, Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.scrape import Process, exposition
-from tests.worker.conftest import Shop, Worker, running, until
+from forwarder.worker.service import Service
+from tests.worker.conftest import Page, Shop, Worker, running, until
 
 NODE = Source.PHOENIXD
 
@@ -74,6 +77,20 @@ class Stall:
         self.node.pay(invoice.payment_request)
         await self.catch_up.run()
         return invoice
+
+    def settings(self, url: str, password: str) -> Settings:
+        """The shop's, with a node."""
+        node = {"phoenixd_host": url, "phoenixd_token": SecretStr(password)}
+        return self.shop.settings.model_copy(update=node)
+
+    async def examined(self, settings: Settings) -> Finding:
+        """What the doctor finds of the node."""
+        (found,) = [
+            one
+            async for one in doctor.examine(settings, self.shop.clock)
+            if one.subject == "phoenixd"
+        ]
+        return found
 
     async def witness(self, invoice: Invoice) -> Witness | None:
         async with self.common.database.reading() as tx:
@@ -499,16 +516,31 @@ async def test_each_source_has_a_lane_of_its_own(stall: Stall) -> None:
 @pytest.mark.parametrize("kind", ["full", "limited", "wrong", "gone"])
 async def test_the_doctor_looks_at_the_node(stall: Stall, kind: str) -> None:
     passwords = {"full": stall.node.password, "limited": stall.node.limited_password}
-    settings = stall.shop.settings.model_copy(
-        update={
-            "phoenixd_host": "http://127.0.0.1:1" if kind == "gone" else stall.node.url,
-            "phoenixd_token": SecretStr(passwords.get(kind, "wrong")),
-        }
-    )
-    found = {one.subject: one async for one in doctor.examine(settings, stall.shop.clock)}
-    assert found["phoenixd"].ok == (kind == "full")
+    url = "http://127.0.0.1:1" if kind == "gone" else stall.node.url
+    found = await stall.examined(stall.settings(url, passwords.get(kind, "wrong")))
+    assert found.ok == (kind == "full")
     words = {"full": "100000 sat", "limited": "may not pay", "wrong": "does not take"}
-    assert words.get(kind, "cannot reach") in found["phoenixd"].detail
+    assert words.get(kind, "cannot reach") in found.detail
+
+
+async def test_the_doctor_tells_what_can_be_sent_from_what_is_kept_for_fees(stall: Stall) -> None:
+    settings = stall.settings(stall.node.url, stall.node.password)
+    assert (await stall.examined(settings)).detail.endswith("100000 sat to spend")
+    stall.node.fee_credit = 250
+    detail = (await stall.examined(settings)).detail
+    assert detail.endswith("100000 sat to spend, 250 sat kept for fees")
+
+
+async def test_the_service_sells_at_the_node_and_pays_on_from_there(stall: Stall) -> None:
+    settings, page = stall.settings(stall.node.url, stall.node.password), Page()
+    async with Service.open(settings, stall.shop.clock) as service:
+        assert set(service.sources) == {Source.BLINK, NODE}
+        order = Order("at-the-node", Sats(1_000), "coffee", 900, NODE)
+        invoice = await service.sales.create(stall.shop.seller, order)
+        service.notifier.join(invoice.id, page)
+        stall.node.pay(invoice.payment_request)  # and no webhook tells of it
+        await until(lambda: set(page.kinds) == {"payment", "forwarded"}, seconds=30)
+    await stall.is_forwarded(invoice)
 
 
 async def test_a_refused_sale_is_refused_by_the_node(stall: Stall) -> None:

@@ -57,6 +57,7 @@ class Phoenixd:
         self.faults = NodeFaults()
         self.webhooks = Webhooks(self.webhook_secret, self.faults)
         self.calls: list[Operation] = []
+        self.fee_credit = 0  # satoshis that fees are taken from, and that no payment is
         self.url = ""
 
     @classmethod
@@ -171,7 +172,7 @@ class Phoenixd:
         return {"nodeId": self.node_id, "channels": [], "chain": "regtest", "version": "0.7.2"}
 
     async def _balance(self, request: web.Request) -> views.View:
-        return {"balanceSat": self.books.msats // 1000, "feeCreditSat": 0}
+        return {"balanceSat": self.books.msats // 1000, "feeCreditSat": self.fee_credit}
 
     async def _create(self, request: web.Request) -> views.View:
         form = await request.post()
