@@ -164,13 +164,16 @@ class PhoenixdClient:
                 return
             offset += len(listed)
 
-    async def _find(self, call: Call[Shape], payment_hash: PaymentHash) -> Shape | None:
+    async def _find(self, call: Call[Listed], payment_hash: PaymentHash) -> Listed | None:
         try:
-            return await self._call(call, payment_hash)
+            found = await self._call(call, payment_hash)
         except Refused as exc:
             if exc.refusal.code == "HTTP_404":
                 return None
             raise
+        if found.payment_hash != payment_hash:
+            raise Unknown("phoenixd has answered for another payment")
+        return found
 
     async def _call(
         self,

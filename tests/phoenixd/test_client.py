@@ -258,7 +258,6 @@ async def test_one_payment_that_is_not_understood_hides_no_other_but_proves_noth
         ({**_SENT, "isPaid": True, "completedAt": 2}, EntryStatus.FAILURE),  # an older node's
         ({**_SENT, "isPaid": False}, EntryStatus.PENDING),
         ({**_SENT, "invoice": "lnbc1 no invoice", "sent": 9, "fees": 4_016}, EntryStatus.PENDING),
-        ({**_SENT, "paymentHash": None, "txId": "ab"}, EntryStatus.PENDING),
     ],
 )
 async def test_only_a_preimage_makes_a_payment_settled(
@@ -267,6 +266,12 @@ async def test_only_a_preimage_makes_a_payment_settled(
     entry = await asked(answer(reply), lambda client: client.sent(HASH))
     assert (entry.status, entry.external_id) == (sent, None)
     assert entry.amount == -(int(str(reply["sent"])) - int(str(reply["fees"])) // 1000)
+
+
+@pytest.mark.parametrize("other", [None, "cd" * 32])
+async def test_an_answer_about_another_payment_proves_nothing(other: str | None) -> None:
+    with pytest.raises(Unknown, match="another payment"):
+        await asked(answer({**_SENT, "paymentHash": other}), lambda client: client.sent(HASH))
 
 
 @pytest.mark.parametrize(
