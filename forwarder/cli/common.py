@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from forwarder import logs
-from forwarder.blink.errors import BlinkError
+from forwarder.model.outcome import CallError
 from forwarder.settings import Settings, SettingsError
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from forwarder.store.merchants import TokenTaken
@@ -104,7 +104,7 @@ def explained() -> Iterator[None]:
         fail(str(exc), BAD_USAGE)
     except BrokenPipeError:
         raise  # whoever reads has read enough
-    except (DatabaseError, BlinkError, OSError) as exc:
+    except (DatabaseError, CallError, OSError) as exc:
         fail(str(exc), WRONG)
     except StoreError as exc:
         fail(f"the database failed: {getattr(exc, 'orig', None) or exc}", WRONG)

@@ -9,6 +9,7 @@ import pytest
 from forwarder.sandbox import Fault
 from forwarder.sandbox.phoenixd import NodeFault
 from tests.e2e.conftest import NodeWorld
+from tests.e2e.test_commands import pipe
 
 FAULTS = [
     NodeFault("payinvoice", "lost_answer"),
@@ -141,6 +142,12 @@ async def test_late_money_that_no_webhook_tells_of_is_found_by_reconciling(
     assert code == 200
     assert len(report["missed"]) == 1
     await is_forwarded(house, sale)
+
+
+async def test_a_command_says_that_the_node_is_away(house: NodeWorld) -> None:
+    house.node.faults.add(NodeFault("getinfo", "http_503", times=None))
+    status, _, errors = await pipe(house.world, "reconcile")
+    assert (status, errors) == (1, "forwarder: phoenixd answered with HTTP status 503\n")
 
 
 async def test_a_payment_while_the_service_is_dead_is_found_at_its_start(house: NodeWorld) -> None:
