@@ -216,13 +216,13 @@ async def _read(tx: Transaction, hashes: Sequence[PaymentHash]) -> tuple[Sale, .
     names = await _names(tx, made.values(), chain(*sent.values()))
     return tuple(
         Sale(
-            invoice=made.get(name),
-            payment=paid.get(name),
-            forwards=tuple(sent[name]),
+            invoice=made.get(one),
+            payment=paid.get(one),
+            forwards=tuple(sent[one]),
             merchants=names,
         )
-        for name in hashes
-        if name in made or name in paid
+        for one in hashes
+        if one in made or one in paid
     )
 
 
