@@ -1,14 +1,17 @@
-"""What every test can rely on: a clean environment, and a PostgreSQL server if it wants one."""
+"""What every test can rely on: a clean environment, and what it wants of a database and the log."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 
+from forwarder import logs
 from forwarder.settings import Settings
 from tests.databases import Cluster, serve_postgres
 
@@ -36,3 +39,16 @@ def cluster() -> Iterator[Cluster]:
     """One PostgreSQL server for all tests of a process."""
     with serve_postgres() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Everything that is logged when the service logs all it can."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("debug", "json")
+    root.addHandler(caplog.handler)
+    caplog.set_level(0)
+    yield caplog
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
-import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from forwarder import logs
 from forwarder.blink.client import BlinkClient
 from forwarder.model.units import WalletId
 from forwarder.sandbox import Account, Sandbox, Timing
@@ -105,16 +102,3 @@ async def oddly(odd: Odd) -> AsyncIterator[BlinkClient]:
     """A client of that server."""
     async with BlinkClient.connect(odd.url, SecretStr("canary-key")) as client:
         yield client
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Everything that is logged when the service logs all it can."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("debug", "json")
-    root.addHandler(caplog.handler)
-    caplog.set_level(0)
-    yield caplog
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from forwarder.model.bolt11 import decode
-from forwarder.sandbox import Sandbox
+from forwarder.sandbox import Fault, Sandbox
 from forwarder.sandbox.accounts import Account
 from forwarder.sandbox.phoenixd import Phoenixd
 from tests.e2e.process import Forwarder, Till
@@ -57,6 +57,14 @@ class World:
             for call in self.blink.calls
             if account is None or call.account_id == account.id
         ]
+
+    def close_merchant(self) -> None:
+        """From now on the merchant's account may receive nothing."""
+        account, code = self.merchant.id, "RECEIVE_DISABLED"
+        refusal = Fault(
+            "lnInvoiceCreate", "failure_no_effect", times=None, account=account, code=code
+        )
+        self.blink.faults.add(refusal)
 
     def payouts(self) -> list[str]:
         """The payment hashes of the payout invoices that were made."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from forwarder.sandbox import Fault
 from tests.e2e.conftest import OPERATOR_TOKEN, World
 
 pytestmark = pytest.mark.timeout(180)  # each command is a process of its own
@@ -82,14 +81,7 @@ async def sales(world: World) -> dict[str, dict[str, Any]]:
     done = await world.till.sell(2_100, externalId="sale-done", description="=2+3")
     await world.blink.pay(done["invoice"])
     await world.till.until(done, "forwarded")
-    refusal = Fault(
-        "lnInvoiceCreate",
-        "failure_no_effect",
-        account=world.merchant.id,
-        code="RECEIVE_DISABLED",
-        times=None,
-    )
-    world.blink.faults.add(refusal)
+    world.close_merchant()
     held = await world.till.sell(900, externalId="sale-held", description="[red]tea[/nothing]")
     await world.blink.pay(held["invoice"])
     open_one = await world.till.sell(400, externalId="sale-open")

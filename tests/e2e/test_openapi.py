@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.sandbox import Fault
 from tests.e2e.conftest import OPERATOR_TOKEN, POS_TOKEN, World
 
 SEED = 4000
@@ -63,14 +62,7 @@ async def test_every_call_answers_as_the_document_says(world: World, tmp_path: P
 
 async def hold(world: World) -> str:
     """A sale whose forward only a person can settle; its payment hash."""
-    fault = Fault(
-        "lnInvoiceCreate",
-        "failure_no_effect",
-        account=world.merchant.id,
-        code="RECEIVE_DISABLED",
-        times=None,
-    )
-    world.blink.faults.add(fault)
+    world.close_merchant()
     sale = await world.till.sell(externalId="sale-held")
     await world.blink.pay(sale["invoice"])
     await world.till.until(sale, "paid")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 
-from forwarder import logs
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
@@ -386,15 +383,3 @@ async def shop(tmp_path: Path, migrated: Path) -> AsyncIterator[Shop]:
             stack,
         )
         blink.verify()
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What the service logs."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("debug", "json")
-    root.addHandler(caplog.handler)
-    yield caplog
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
