@@ -50,7 +50,7 @@ class End(StrEnum):
 
     FORWARDED = "forwarded"
     FOUND_PAID = "found_paid"
-    """Blink's ledger had its payment, which we had not seen."""
+    """Its source's ledger had its payment, which we had not seen."""
     RESOLVED = "resolved"
 
 
@@ -90,7 +90,7 @@ class Metrics:
         self.retries = count("forward_retries", "Forwards put off to try again.", state=OPEN)
         self.proofs = count(
             "proofs",
-            "Proofs asked of Blink, by what they showed.",
+            "Proofs asked of Blink or a node, by what they showed.",
             proof=("paid", "underway", "unpaid", "unanswered"),
         )
         self.told_seconds = time(
@@ -127,11 +127,11 @@ class Metrics:
 
         self.reconciliations = count(
             "reconciliations",
-            "Readings of Blink's ledger, by what they showed.",
+            "Readings of a source's ledger, by what they showed.",
             outcome=("clean", "mended", "differs", "failed"),
         )
         self.reconciliation_seconds = time(
-            "reconciliation_seconds", "How long a reading of Blink's ledger took.", SALE_SECONDS
+            "reconciliation_seconds", "How long a reading of a source's ledger took.", SALE_SECONDS
         )
 
         self.messages = count(
@@ -184,12 +184,12 @@ class Metrics:
         self.received.labels(witness).inc(receipt.amount)
 
     def proved(self, proof: Proof) -> None:
-        """Blink has answered what it has of a payout."""
+        """Blink or a node has answered what it has of a payout."""
         self.proofs.labels(type(proof).__name__.lower()).inc()
 
     @contextmanager
     def reconciliation(self) -> Iterator[None]:
-        """Time a reading of Blink's ledger; one that fails is counted here."""
+        """Time a reading of a source's ledger; one that fails is counted here."""
         with self.reconciliation_seconds.time():
             try:
                 yield
@@ -198,7 +198,7 @@ class Metrics:
                 raise
 
     def reconciled(self, report: Report) -> None:
-        """Blink's ledger was read."""
+        """A source's ledger was read."""
         found = "clean" if report.is_clean else "differs" if report.drift_sats else "mended"
         self.reconciliations.labels(found).inc()
 

@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 OVERLAP: Final = timedelta(minutes=10)
 BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 TRY_AGAIN_SECONDS: Final = 5.0
-SETTLED_SECONDS: Final = 5.0
-YOUNG_SECONDS: Final = 20.0
+SETTLED_SECONDS: Final = 5.0  # what was under way when somebody asked has an entry by then
+YOUNG_SECONDS: Final = 20.0  # a receipt that was too new to tell is looked at again soon
 
 
 class Reconciler:
