@@ -22,13 +22,13 @@ from forwarder.blink.outcomes import Observer, outcome_of, unobserved
 from forwarder.blink.pace import Pace
 from forwarder.blink.replies import ListedInvoice, Transaction
 from forwarder.bounds import BoundedResponse
+from forwarder.model import creations
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway
 from forwarder.model.refusal import TOO_MANY, Refusal
 from forwarder.model.units import PaymentHash, Sats, WalletId
 
 PAGE: Final = 100  # the most that Blink gives at once
-CREATIONS_A_MINUTE: Final = 59  # Blink takes 60 from an account, and then none for 300 s
 
 Shape = TypeVar("Shape")
 
@@ -85,7 +85,7 @@ class BlinkClient:
         self._session = session
         self._api_key = api_key
         self._observe = observe
-        self._creations = Pace(CREATIONS_A_MINUTE, seconds=60)
+        self._creations = Pace(creations.LIMIT, creations.WINDOW.total_seconds())
 
     @classmethod
     @asynccontextmanager
@@ -99,11 +99,6 @@ class BlinkClient:
         # Each call has its own deadline; gql's would end a payment with no say in what it proves.
         async with Client(transport=transport, execute_timeout=None) as session:
             yield cls(session, api_key, observe)
-
-    @property
-    def creations_left(self) -> int:
-        """How many invoices may be made now."""
-        return self._creations.left
 
     async def create_invoice(
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str

@@ -10,16 +10,8 @@ class Pace:
     """No more than `limit` calls in any `seconds`, counted when they leave."""
 
     def __init__(self, limit: int, seconds: float) -> None:
-        self.limit = limit
         self._seconds = seconds
         self._left: deque[float] = deque(maxlen=limit)
-
-    @property
-    def left(self) -> int:
-        """How many calls may leave now."""
-        now = asyncio.get_running_loop().time()
-        recent = sum(now - moment < self._seconds for moment in self._left)
-        return self.limit - recent
 
     def take(self) -> bool:
         """Whether one more call may leave now; if so, it is counted."""

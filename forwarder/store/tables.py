@@ -300,3 +300,10 @@ handshakes = Table(
     Column("id", Id, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )
+
+creations = Table(
+    "creations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)

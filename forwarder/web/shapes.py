@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from forwarder import __version__
-from forwarder.blink.client import CREATIONS_A_MINUTE
+from forwarder.model import creations
 from forwarder.model.forward import Forward
 from forwarder.model.handshakes import LIMIT as HANDSHAKES_A_MINUTE
 from forwarder.model.invoice import Invoice
@@ -121,7 +121,7 @@ def live(now: Live) -> LiveView:
         },
         "blink": {
             "handshakes": _allowance(now.handshakes_left, HANDSHAKES_A_MINUTE),
-            "creations": _allowance(now.creations_left, CREATIONS_A_MINUTE),
+            "creations": _allowance(now.creations_left, creations.LIMIT),
         },
     }
 

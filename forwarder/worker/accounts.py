@@ -81,11 +81,6 @@ class Accounts:
         """Whether BlinkPOS's wallet is known, without which nothing can be sold."""
         return self._pos_wallet is not None
 
-    @property
-    def creations_left(self) -> int:
-        """How many invoices BlinkPOS may make now."""
-        return self._pos.creations_left
-
     async def pos(self) -> Account:
         """BlinkPOS."""
         self._pos_wallet = self._pos_wallet or await self._pos.btc_wallet()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from forwarder.model import handshakes as budget
 from forwarder.model.handshakes import WINDOW
-from forwarder.store import handshakes, locks
+from forwarder.store import locks, recent
+from forwarder.store.recent import HANDSHAKES
 from forwarder.worker.common import Common
 
 
@@ -21,9 +22,9 @@ class Handshakes:
         now = self._clock()
         async with self._database.transaction() as tx:
             await locks.hold(tx, "handshakes")
-            wait = budget.wait_seconds(await handshakes.recent(tx, now - WINDOW, now), now)
+            wait = budget.wait_seconds(await recent.times(tx, HANDSHAKES, now - WINDOW, now), now)
             if wait == 0:
-                await handshakes.add(tx, now, WINDOW)
+                await recent.add(tx, HANDSHAKES, now, WINDOW)
         if wait == 0:
             self._metrics.handshakes.inc()
         return wait
@@ -32,10 +33,10 @@ class Handshakes:
         """How many may be taken now."""
         now = self._clock()
         async with self._database.reading() as tx:
-            return budget.LIMIT - len(await handshakes.recent(tx, now - WINDOW, now))
+            return budget.LIMIT - len(await recent.times(tx, HANDSHAKES, now - WINDOW, now))
 
     async def linger_seconds(self) -> float:
         """How long an idle subscription should stay open to spare a handshake."""
         now = self._clock()
         async with self._database.reading() as tx:
-            return budget.linger_seconds(await handshakes.recent(tx, now - WINDOW, now), now)
+            return budget.linger_seconds(await recent.times(tx, HANDSHAKES, now - WINDOW, now), now)

@@ -17,6 +17,7 @@ from forwarder.model.message import Message
 from forwarder.model.outcome import Unknown
 from forwarder.model.source import Source
 from forwarder.store import invoices, locks, merchants, messages, orders
+from forwarder.worker import creations
 from forwarder.worker.catch_up import WITNESS
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
@@ -65,11 +66,18 @@ class Sales:
                 await orders.check(tx, merchant.id, order)
                 return known
             attempt = await orders.begin(tx, merchant.id, order, self._clock())
+            if order.source is Source.BLINK:
+                await creations.take(tx, self._clock())
         await failpoint("sales.intended")
         with self._watching(order.source):
             issued = await self._issue(merchant, order, attempt)
             await failpoint("sales.answered")
             return await self._keep(merchant, order, issued)
+
+    async def left(self) -> int:
+        """How many invoices may be made on BlinkPOS now."""
+        async with self._database.reading() as tx:
+            return await creations.left(tx, self._clock())
 
     async def _issue(self, merchant: Merchant, order: Order, attempt: int) -> Issued:
         name = self._keyring.sale_name(merchant.name, order.external_id, attempt)

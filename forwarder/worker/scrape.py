@@ -14,9 +14,10 @@ from prometheus_client.registry import Collector
 from forwarder import __version__
 from forwarder.model.handshakes import LIMIT, WINDOW
 from forwarder.model.source import Source
-from forwarder.store import figures, handshakes, hints, reconciliation
+from forwarder.store import figures, hints, recent, reconciliation
 from forwarder.store.database import StoreError
 from forwarder.store.figures import Figures
+from forwarder.store.recent import HANDSHAKES
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.common import Common
 from forwarder.worker.watcher import State, Watch
@@ -66,7 +67,7 @@ async def _read(common: Common, now: datetime) -> Kept:
         return Kept(
             await figures.read(tx),
             await reconciliation.overall(tx),
-            len(await handshakes.recent(tx, now - WINDOW, now)),
+            len(await recent.times(tx, HANDSHAKES, now - WINDOW, now)),
             await hints.unannounced(tx, Source.PHOENIXD, now - _DAY),
         )
 

@@ -151,7 +151,7 @@ class Service:
             watch=self.watcher.watch,
             credentials=self.credentials.standing,
             handshakes_left=await self._handshakes.left(),
-            creations_left=self._common.accounts.creations_left,
+            creations_left=await self.sales.left(),
         )
 
     async def broadcast(self, message: str) -> int:

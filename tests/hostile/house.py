@@ -14,7 +14,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from forwarder.blink import client
+from forwarder.model import creations
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.merchant import Merchant
@@ -130,7 +130,7 @@ async def opened(folder: Path, ws_url: str | None = None) -> AsyncIterator[House
         # A limit that other suites test, at both of its ends.
         blink.bank.invoices.own_limit.points = 100_000
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(client, "CREATIONS_A_MINUTE", 100_000)
+        patch.setattr(creations, "LIMIT", 100_000)
         impostor = Impostor(blink)
         origin = await stack.enter_async_context(serving(impostor.graphql))
         pos, merchant = blink.open_account("blinkpos", sats=FLOAT), blink.open_account("merchant")

@@ -92,7 +92,7 @@ async def test_what_is_possible_is_not_refused(database: Database) -> None:
 
 
 def test_nothing_that_money_rests_on_is_ever_deleted() -> None:
-    """Only handshakes of past minutes are, leases that hold nothing, and totals for their sums."""
+    """Only what past minutes saw is, leases that hold nothing, and totals for their sums."""
     deleting = set()
     for path in Path(store.__path__[0]).glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -100,4 +100,4 @@ def test_nothing_that_money_rests_on_is_ever_deleted() -> None:
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
                 if name in ("delete", "drop_all", "drop"):
                     deleting.add(path.stem)
-    assert deleting <= {"handshakes", "leases", "totals"}
+    assert deleting <= {"recent", "leases", "totals"}

@@ -10,9 +10,10 @@ from forwarder.model import message
 from forwarder.model.actor import Actor
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.units import Sats
-from forwarder.store import handshakes, journal, messages, tables
+from forwarder.store import journal, messages, recent, tables
 from forwarder.store.database import Database
 from forwarder.store.journal import Step
+from forwarder.store.recent import HANDSHAKES
 from tests.store.rows import (
     NOW,
     a_hash,
@@ -84,20 +85,20 @@ async def test_the_handshakes_of_the_last_minute_are_known(database: Database) -
     times = [NOW - MINUTE, NOW - timedelta(seconds=59), NOW - timedelta(seconds=1), NOW]
     async with database.transaction() as tx:
         for at in (times[2], times[0], times[3], times[1]):
-            await handshakes.add(tx, at, MINUTE)
-        assert await handshakes.recent(tx, NOW - MINUTE, NOW) == times[1:]
+            await recent.add(tx, HANDSHAKES, at, MINUTE)
+        assert await recent.times(tx, HANDSHAKES, NOW - MINUTE, NOW) == times[1:]
 
 
 async def test_handshakes_from_the_future_of_a_wrong_clock_do_not_count(
     database: Database,
 ) -> None:
     async with database.transaction() as tx:
-        await handshakes.add(tx, NOW + timedelta(hours=1), MINUTE)
-        assert await handshakes.recent(tx, NOW - MINUTE, NOW) == []
+        await recent.add(tx, HANDSHAKES, NOW + timedelta(hours=1), MINUTE)
+        assert await recent.times(tx, HANDSHAKES, NOW - MINUTE, NOW) == []
 
 
 async def test_handshakes_that_no_longer_count_are_forgotten(database: Database) -> None:
     async with database.transaction() as tx:
-        await handshakes.add(tx, NOW, MINUTE)
-        await handshakes.add(tx, NOW + MINUTE, MINUTE)
+        await recent.add(tx, HANDSHAKES, NOW, MINUTE)
+        await recent.add(tx, HANDSHAKES, NOW + MINUTE, MINUTE)
         assert await rows_of(tx, tables.handshakes) == 1

@@ -13,11 +13,13 @@ from aiohttp import web
 
 from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.actor import Actor
+from forwarder.model.creations import LIMIT
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.outcome import Unknown
 from forwarder.model.units import Sats
 from forwarder.store import invoices
 from forwarder.store.orders import OrderConflict
+from forwarder.worker import creations
 from forwarder.worker.sales import AlreadyPaid
 from tests.model.samples import issue
 from tests.worker.conftest import CREATE, TOKEN, Shop
@@ -63,6 +65,19 @@ async def test_another_order_of_the_same_name_is_refused(shop: Shop) -> None:
 async def test_an_order_given_twice_at_once_has_one_invoice(shop: Shop) -> None:
     both = await asyncio.gather(*(shop.sales.create(shop.seller, ORDER) for _ in range(2)))
     assert both[0] == both[1]
+
+
+async def test_what_other_processes_have_asked_for_counts_for_a_minute(shop: Shop) -> None:
+    async with shop.database.transaction() as tx:
+        for _ in range(LIMIT - 1):
+            await creations.take(tx, shop.clock())
+    assert await shop.sales.left() == 1
+    await shop.sales.create(shop.seller, ORDER)
+    with pytest.raises(Refused, match="none was asked for"):
+        await shop.sales.create(shop.seller, replace(ORDER, external_id="order-2"))
+    assert len(shop.blink.invoices(shop.pos.btc_wallet_id)) == 1
+    shop.clock.advance(60)
+    await shop.sales.create(shop.seller, replace(ORDER, external_id="order-2"))
 
 
 @pytest.mark.parametrize("kind", ["garbage", "lost_answer", "http_503", "null_data"])
