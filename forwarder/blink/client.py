@@ -18,11 +18,11 @@ from forwarder.blink import documents, replies
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
 from forwarder.blink.lists import Connection, Node
-from forwarder.blink.outcomes import Observer, outcome_of, unobserved
 from forwarder.blink.pace import Pace
 from forwarder.blink.replies import ListedInvoice, Transaction
 from forwarder.bounds import BoundedResponse
 from forwarder.model import creations
+from forwarder.model.calls import Observer, outcome_of, unobserved
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway
 from forwarder.model.refusal import TOO_MANY, Refusal
@@ -210,7 +210,8 @@ class BlinkClient:
         begun = clock()
         ended: object = None
         try:
-            ended = answer = await self._ask(call, variables)
+            answer = await self._ask(call, variables)
+            ended = _said(answer)
         except BlinkError as exc:
             ended = exc
             raise
@@ -229,6 +230,15 @@ class BlinkClient:
             return call.shape.validate_python(_at(data, call.path))
         except Exception as exc:
             raise without(translate(exc), self._api_key.get_secret_value()) from exc
+
+
+def _said(answer: object) -> object:
+    """A refusal may lie in an answer that is well-formed."""
+    match answer:
+        case replies.CreateReply() | replies.CancelReply() | replies.PayReply() if answer.errors:
+            return answer.errors[0].refusal()
+        case _:
+            return answer
 
 
 def _at(data: object, path: Sequence[str]) -> object:

@@ -14,6 +14,7 @@ from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
 from pydantic import JsonValue, SecretStr, TypeAdapter, ValidationError
 
 from forwarder.bounds import BoundedResponse
+from forwarder.model.calls import Observer, outcome_of, unobserved
 from forwarder.model.forward import PayoutInvoice
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid
@@ -34,8 +35,9 @@ Listed = TypeVar("Listed", IncomingPayment, OutgoingPayment)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Shape]):
-    """A call, how long its answer may take, and what its answer is."""
+    """A call, the name it is counted by, how long its answer may take, and what its answer is."""
 
+    name: str
     method: Literal["GET", "POST"]
     path: str
     seconds: float
@@ -43,37 +45,55 @@ class Call(Generic[Shape]):
 
 
 _JSON_LIST: TypeAdapter[list[JsonValue]] = TypeAdapter(list[JsonValue])
-_INFO = Call("GET", "/getinfo", 5, TypeAdapter(NodeInfo))
-_BALANCE = Call("GET", "/getbalance", 5, TypeAdapter(Balance))
-_CREATE = Call("POST", "/createinvoice", 15, TypeAdapter(replies.GeneratedInvoice))
+_INFO = Call("Info", "GET", "/getinfo", 5, TypeAdapter(NodeInfo))
+_BALANCE = Call("Balance", "GET", "/getbalance", 5, TypeAdapter(Balance))
+_CREATE = Call("CreateInvoice", "POST", "/createinvoice", 15, TypeAdapter(replies.GeneratedInvoice))
 # The node answers when the payment has ended, which it may take any time for.
 _PAY: Call[replies.PaymentSent | replies.PaymentFailed] = Call(
-    "POST", "/payinvoice", 20, TypeAdapter(replies.PaymentSent | replies.PaymentFailed)
+    "PayInvoice",
+    "POST",
+    "/payinvoice",
+    20,
+    TypeAdapter(replies.PaymentSent | replies.PaymentFailed),
 )
-_RECEIVED = Call("GET", "/payments/incoming/{}", 10, TypeAdapter(IncomingPayment))
-_SENT = Call("GET", "/payments/outgoingbyhash/{}", 10, TypeAdapter(OutgoingPayment))
-_INCOMING = Call("GET", "/payments/incoming", 10, _JSON_LIST)
-_OUTGOING = Call("GET", "/payments/outgoing", 10, _JSON_LIST)
+_RECEIVED = Call("Received", "GET", "/payments/incoming/{}", 10, TypeAdapter(IncomingPayment))
+_SENT = Call("Sent", "GET", "/payments/outgoingbyhash/{}", 10, TypeAdapter(OutgoingPayment))
+_INCOMING = Call("Incoming", "GET", "/payments/incoming", 10, _JSON_LIST)
+_OUTGOING = Call("Outgoing", "GET", "/payments/outgoing", 10, _JSON_LIST)
+
+OPERATIONS: Final = tuple(
+    call.name for call in (_INFO, _BALANCE, _CREATE, _PAY, _RECEIVED, _SENT, _INCOMING, _OUTGOING)
+)
+"""The name of each call over HTTP."""
 
 
 class PhoenixdClient:
     """One node. Every method raises `NeverSent`, `Refused` or `Unknown`."""
 
-    def __init__(self, session: ClientSession, url: str, password: SecretStr) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        url: str,
+        password: SecretStr,
+        observe: Observer = unobserved,
+    ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._password = password.get_secret_value()
+        self._observe = observe
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, password: SecretStr) -> AsyncIterator[PhoenixdClient]:
-        """A client for as long as it is needed."""
+    async def connect(
+        cls, url: str, password: SecretStr, observe: Observer = unobserved
+    ) -> AsyncIterator[PhoenixdClient]:
+        """A client for as long as it is needed; `observe` hears of each call."""
         headers = {"Authorization": encode_basic_auth("", password.get_secret_value())}
         timeout = ClientTimeout(total=None)  # each call has a deadline of its own
         async with ClientSession(
             headers=headers, timeout=timeout, response_class=BoundedResponse
         ) as session:
-            yield cls(session, url, password)
+            yield cls(session, url, password, observe)
 
     async def info(self) -> NodeInfo:
         """Which node this is."""
@@ -182,13 +202,35 @@ class PhoenixdClient:
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> Shape:
+        """Ask, and let the observer know how that went."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        ended: object = None
+        try:
+            answer = await self._ask(call, call.path.format(*parts), query, form)
+            ended = _said(answer)
+        except PhoenixdError as exc:
+            ended = exc
+            raise
+        finally:
+            if ended is not None:  # None: our own side has given up waiting
+                self._observe(call.name, outcome_of(ended), clock() - begun)
+        return answer
+
+    async def _ask(
+        self,
+        call: Call[Shape],
+        path: str,
+        query: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+    ) -> Shape:
         """Send, wait for the answer no longer than its deadline, and read it."""
         try:
             async with (
                 asyncio.timeout(call.seconds),
                 self._session.request(
                     call.method,
-                    self._url + call.path.format(*parts),
+                    self._url + path,
                     params=query,
                     data=form,
                     allow_redirects=False,  # it would carry the password to somebody else
@@ -208,6 +250,11 @@ class PhoenixdClient:
         if isinstance(error, Refused):
             return Refused(Refusal(error.refusal.code, "(it repeats the password)"))
         return type(error)(str(error).replace(self._password, "(the password)"))
+
+
+def _said(answer: object) -> object:
+    """A refusal may lie in an answer that is well-formed."""
+    return answer.outcome() if isinstance(answer, replies.PaymentFailed) else answer
 
 
 def _read(kind: type[Listed], listed: Sequence[JsonValue], *, whole: bool) -> list[Listed]:

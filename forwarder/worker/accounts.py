@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from forwarder.blink.client import BlinkClient
-from forwarder.blink.outcomes import Observer, unobserved
+from forwarder.model.calls import Observer, unobserved
 from forwarder.model.merchant import Merchant
 from forwarder.model.units import WalletId
 from forwarder.store import merchants

@@ -60,7 +60,7 @@ class CatchUp:
             yield
             outcome = "done"
         finally:
-            self._metrics.catch_ups.labels(outcome).inc()
+            self._metrics.catch_ups.labels(self.source, outcome).inc()
 
     def _edge(self, oldest: datetime) -> datetime:
         """From the last look on: what has ended unpaid since may have been paid all the same."""

@@ -59,7 +59,7 @@ class Intake:
         that payouts of these payments already have at Blink.
         """
         fresh = await self._unknown(receipts)
-        self._metrics.duplicates.labels(witness).inc(len(receipts) - len(fresh))
+        self._metrics.duplicates.labels(source, witness).inc(len(receipts) - len(fresh))
         if not fresh:
             return
         async with self._database.transaction() as tx:
@@ -68,7 +68,7 @@ class Intake:
             kept = [await self._record(tx, one, source, witness, names) for one in in_order]
         new = [one for one in kept if one is not None]
         for one in new:
-            self._note(one, witness)
+            self._note(one, source, witness)
         await self.announce(one.message for one in new if one.message is not None)
 
     async def match(
@@ -116,13 +116,14 @@ class Intake:
             return Kept(receipt, None, None)
         return Kept(receipt, invoice, await self._settle(tx, invoice, payment, names))
 
-    def _note(self, kept: Kept, witness: Witness) -> None:
-        self._metrics.received_payment(kept.receipt, witness)
+    def _note(self, kept: Kept, source: Source, witness: Witness) -> None:
+        self._metrics.received_payment(kept.receipt, source, witness)
         log.info(
             "a payment was received",
             payment_hash=kept.receipt.payment_hash,
             external_id=None if kept.invoice is None else kept.invoice.external_id,
             sats=kept.receipt.amount,
+            source=source.value,
             witness=witness.value,
         )
 

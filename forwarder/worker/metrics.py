@@ -24,13 +24,15 @@ from prometheus_client import (
 )
 
 from forwarder.blink import documents
-from forwarder.blink.outcomes import Outcome
+from forwarder.model.calls import Outcome
 from forwarder.model.forward import OPEN, Forward
 from forwarder.model.ledger import Proof
 from forwarder.model.message import Message
 from forwarder.model.payment import Receipt, Witness
 from forwarder.model.refusal import Remedy
 from forwarder.model.report import Report
+from forwarder.model.source import Source
+from forwarder.phoenixd import client as phoenixd
 from forwarder.store.database import Access, Ending
 
 # They double what is scraped, and nobody reads them.
@@ -72,13 +74,22 @@ class Metrics:
 
         self.invoices_made = count("invoices_made", "Invoices made for tills.")
         self.payments = count(
-            "payments_received", "Payments received, by who told us first.", witness=Witness
+            "payments_received",
+            "Payments received, by where their money is and who told us first.",
+            source=Source,
+            witness=Witness,
         )
         self.received = count(
-            "received_sats", "Satoshis received, by who told us first.", witness=Witness
+            "received_sats",
+            "Satoshis received, by where they are and who told us first.",
+            source=Source,
+            witness=Witness,
         )
         self.duplicates = count(
-            "duplicate_receipts", "Receipts that were known before.", witness=Witness
+            "duplicate_receipts",
+            "Receipts that were known before.",
+            source=Source,
+            witness=Witness,
         )
         self.forwards = count("forwards", "Forwards that came to their end.", end=End)
         self.forwarded = count("forwarded_sats", "Satoshis paid on to their destinations.")
@@ -100,17 +111,29 @@ class Metrics:
             "paid_to_forwarded_seconds", "From a payment kept to it forwarded.", SALE_SECONDS
         )
 
-        self.calls = count(
+        self.blink_calls = count(
             "blink_calls",
             "Calls to Blink, by how they ended.",
             operation=documents.OPERATIONS,
             outcome=Outcome,
         )
-        self.call_seconds = time(
+        self.blink_call_seconds = time(
             "blink_call_seconds",
             "How long calls to Blink took.",
             CALL_SECONDS,
             operation=documents.OPERATIONS,
+        )
+        self.phoenixd_calls = count(
+            "phoenixd_calls",
+            "Calls to the phoenixd node, by how they ended.",
+            operation=phoenixd.OPERATIONS,
+            outcome=Outcome,
+        )
+        self.phoenixd_call_seconds = time(
+            "phoenixd_call_seconds",
+            "How long calls to the phoenixd node took.",
+            CALL_SECONDS,
+            operation=phoenixd.OPERATIONS,
         )
 
         self.opens = count("subscription_opens", "Subscriptions opened.")
@@ -122,7 +145,10 @@ class Metrics:
             kind=("payment", "sign_of_life", "gap"),
         )
         self.catch_ups = count(
-            "catch_ups", "Times that Blink was asked what was missed.", outcome=("done", "failed")
+            "catch_ups",
+            "Times that a source was asked what was missed.",
+            source=Source,
+            outcome=("done", "failed"),
         )
 
         self.reconciliations = count(
@@ -168,20 +194,25 @@ class Metrics:
             "task_deaths", "Tasks that died and were started again.", task=KNOWN_LATER
         )
 
-    def called(self, operation: str, outcome: Outcome, seconds: float) -> None:
+    def called_blink(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call to Blink has ended."""
-        self.calls.labels(operation, outcome).inc()
-        self.call_seconds.labels(operation).observe(seconds)
+        self.blink_calls.labels(operation, outcome).inc()
+        self.blink_call_seconds.labels(operation).observe(seconds)
+
+    def called_phoenixd(self, operation: str, outcome: Outcome, seconds: float) -> None:
+        """A call to the node has ended."""
+        self.phoenixd_calls.labels(operation, outcome).inc()
+        self.phoenixd_call_seconds.labels(operation).observe(seconds)
 
     def transacted(self, access: Access, ending: Ending, seconds: float) -> None:
         """A database transaction has ended."""
         self.transactions.labels(access, ending).inc()
         self.transaction_seconds.labels(access).observe(seconds)
 
-    def received_payment(self, receipt: Receipt, witness: Witness) -> None:
+    def received_payment(self, receipt: Receipt, source: Source, witness: Witness) -> None:
         """A receipt is kept that nobody had told us of."""
-        self.payments.labels(witness).inc()
-        self.received.labels(witness).inc(receipt.amount)
+        self.payments.labels(source, witness).inc()
+        self.received.labels(source, witness).inc(receipt.amount)
 
     def proved(self, proof: Proof) -> None:
         """Blink or a node has answered what it has of a payout."""

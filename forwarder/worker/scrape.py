@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from forwarder import __version__
 from forwarder.model.handshakes import LIMIT, WINDOW
 from forwarder.model.source import Source
-from forwarder.store import figures, hints, recent, reconciliation
+from forwarder.store import figures, hints, invoices, recent, reconciliation
 from forwarder.store.database import StoreError
 from forwarder.store.figures import Figures
 from forwarder.store.recent import HANDSHAKES
@@ -33,6 +33,8 @@ class Kept:
     """What the database says."""
 
     figures: Figures
+    pending: Mapping[Source, int]
+    """Invoices that wait to be paid."""
     last_run: LastRun | None
     handshakes: int
     unannounced: int
@@ -66,6 +68,7 @@ async def _read(common: Common, now: datetime) -> Kept:
     async with common.database.reading() as tx:
         return Kept(
             await figures.read(tx),
+            {source: (await invoices.pending(tx, source)).count for source in Source},
             await reconciliation.overall(tx),
             len(await recent.times(tx, HANDSHAKES, now - WINDOW, now)),
             await hints.unannounced(tx, Source.PHOENIXD, now - _DAY),
@@ -101,6 +104,8 @@ class _Standing(Collector):
     def _of_database(self, kept: Kept) -> Iterator[GaugeMetricFamily]:
         now = kept.figures
         yield _labelled("invoices", "Invoices by state.", "state", now.invoices)
+        text = "Invoices that wait to be paid, by whose they are."
+        yield _labelled("pending_invoices", text, "source", kept.pending)
         yield _labelled("forwards_by_state", "Forwards by state.", "state", now.forwards)
         yield _gauge("outstanding_sats", "Received, and still on its way.", now.outstanding)
         yield _gauge("held_sats", "Received, and held.", now.held)

@@ -130,9 +130,9 @@ class Service:
             settings.blinkpos_btc_wallet_id,
             database,
             Vault(keyring),
-            metrics.called,
+            metrics.called_blink,
         )
-        async with accounts as opened, _node(settings) as node:
+        async with accounts as opened, _node(settings, metrics) as node:
             common = Common(database, opened, keyring, clock, metrics=metrics, node=node)
             yield cls(settings, pos_key, common)
 
@@ -212,10 +212,11 @@ class Service:
 
 
 @asynccontextmanager
-async def _node(settings: Settings) -> AsyncIterator[PhoenixdClient | None]:
+async def _node(settings: Settings, metrics: Metrics) -> AsyncIterator[PhoenixdClient | None]:
     """The phoenixd node, if one is set up."""
-    if settings.phoenixd_host is None or settings.phoenixd_token is None:
+    url, password = settings.phoenixd_host, settings.phoenixd_token
+    if url is None or password is None:
         yield None
         return
-    async with PhoenixdClient.connect(settings.phoenixd_host, settings.phoenixd_token) as node:
+    async with PhoenixdClient.connect(url, password, metrics.called_phoenixd) as node:
         yield node

@@ -36,14 +36,23 @@ async def test_a_sale_is_counted_from_its_payment_to_its_forward(shop: Shop) -> 
     await shop.worker.work()
     now = await scraped(shop)
     assert now.value("forwarder_invoices_made_total") == 1
-    assert now.value("forwarder_payments_received_total", witness="catch_up") == 1
+    assert now.value("forwarder_payments_received_total", source="blink") == 1
     assert now.value("forwarder_received_sats_total", witness="catch_up") == 2_100
+    assert now.value("forwarder_received_sats_total", source="phoenixd") == 0
     assert now.value("forwarder_forwards_total", end="forwarded") == 1
     assert now.value("forwarder_forwarded_sats_total") == 2_100
     assert now.value("forwarder_paid_to_forwarded_seconds_sum") == 7
     assert now.value("forwarder_forwards_by_state", state="forwarded") == 1
     assert now.value("forwarder_invoices", state="paid") == 1
     assert now.value("forwarder_pages_connected") == 3
+
+
+async def test_what_waits_at_blink_is_told_from_what_waits_at_a_node(shop: Shop) -> None:
+    await shop.sell()
+    now = await scraped(shop)
+    assert now.value("forwarder_pending_invoices", source="blink") == 1
+    assert now.value("forwarder_pending_invoices", source="phoenixd") == 0
+    assert now.value("forwarder_invoices", state="pending") == 1
 
 
 async def test_a_receipt_that_is_known_is_a_duplicate_and_no_payment(shop: Shop) -> None:

@@ -36,6 +36,7 @@ from forwarder.worker.reconciler import BEGINNING, Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.scrape import Process, exposition
 from forwarder.worker.service import Service
+from tests.exposition import Exposition
 from tests.worker.conftest import Page, Shop, Worker, running, until
 
 NODE = Source.PHOENIXD
@@ -548,3 +549,16 @@ async def test_a_refused_sale_is_refused_by_the_node(stall: Stall) -> None:
         sales = Sales(replace(stall.common, node=client), stall.shop.intake, stall.shop.watcher)
         with pytest.raises(Refused):
             await sales.create(stall.shop.seller, Order("x", Sats(1), "", 60, NODE))
+
+
+async def test_calls_to_the_node_are_counted_apart_from_those_to_blink(stall: Stall) -> None:
+    node = {"phoenixd_host": stall.node.url, "phoenixd_token": SecretStr(stall.node.password)}
+    settings = stall.shop.settings.model_copy(update=node)
+    async with Service.wired(settings, stall.common.database, stall.shop.clock) as service:
+        assert service.sources == (Source.BLINK, NODE)
+        await service.sales.create(stall.shop.seller, Order("one", Sats(1_000), "", 900, NODE))
+        now = Exposition((await service.exposition(pages=0)).decode())
+    calls, seconds = "forwarder_phoenixd_calls_total", "forwarder_phoenixd_call_seconds_count"
+    assert now.value(calls, operation="CreateInvoice", outcome="answered") == 1
+    assert now.value(seconds, operation="CreateInvoice") == 1
+    assert now.value("forwarder_blink_calls_total") == 0

@@ -1,12 +1,11 @@
-"""How a call to Blink ended, as it is counted."""
+"""How a call to those who hold the money ended, as it is counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
 
-from forwarder.blink.errors import BlinkError, NeverSent, Refused
-from forwarder.blink.replies import CancelReply, CreateReply, PayReply
+from forwarder.model.outcome import CallError, NeverSent, Refused
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, Refusal
 
 
@@ -16,7 +15,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     REFUSED = "refused"
     KEY_REFUSED = "key_refused"
-    """Blink does not know the API key, or the key may not do this."""
+    """The other side does not know the key, or the key may not do this."""
     THROTTLED = "throttled"
     NEVER_SENT = "never_sent"
     UNKNOWN = "unknown"
@@ -30,16 +29,16 @@ def unobserved(_operation: str, _outcome: Outcome, _seconds: float) -> None:
     """Count nothing."""
 
 
-def outcome_of(answer: object) -> Outcome:
-    """How the call ended that was answered, or that failed, in this way."""
-    match answer:
-        case CreateReply() | CancelReply() | PayReply() if answer.errors:
-            return _of_refusal(answer.errors[0].refusal())
+def outcome_of(ended: object) -> Outcome:
+    """How the call ended that was answered, refused, or that failed, in this way."""
+    match ended:
+        case Refusal() as refusal:
+            return _of_refusal(refusal)
         case Refused(refusal=refusal):
             return _of_refusal(refusal)
         case NeverSent():
             return Outcome.NEVER_SENT
-        case BlinkError():
+        case CallError():
             return Outcome.UNKNOWN
         case _:
             return Outcome.ANSWERED

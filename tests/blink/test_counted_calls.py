@@ -8,30 +8,10 @@ from pydantic import SecretStr
 from forwarder.blink import documents
 from forwarder.blink.client import BlinkClient
 from forwarder.blink.documents import Operation
-from forwarder.blink.errors import BlinkError, Disconnected, NeverSent, Refused, Unknown
-from forwarder.blink.outcomes import Outcome, outcome_of
-from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, TOO_MANY, Refusal
+from forwarder.blink.errors import BlinkError, Refused
+from forwarder.model.calls import Outcome
 from forwarder.model.units import PaymentHash
 from tests.blink.conftest import Bank
-
-
-@pytest.mark.parametrize(
-    ("ended", "outcome"),
-    [
-        (NeverSent(""), Outcome.NEVER_SENT),
-        (Unknown(""), Outcome.UNKNOWN),
-        (Disconnected(""), Outcome.UNKNOWN),
-        (Refused(Refusal("RECEIVE_DISABLED", "no")), Outcome.REFUSED),
-        (Refused(Refusal(None, "no")), Outcome.REFUSED),
-        (Refused(Refusal(KEY_REFUSED, "no")), Outcome.KEY_REFUSED),
-        (Refused(Refusal(NOT_AUTHORIZED, "no")), Outcome.KEY_REFUSED),
-        (Refused(Refusal(THROTTLED, "no")), Outcome.THROTTLED),
-        (Refused(Refusal(TOO_MANY, "no")), Outcome.THROTTLED),
-        ([], Outcome.ANSWERED),
-    ],
-)
-def test_every_end_has_its_name(ended: object, outcome: Outcome) -> None:
-    assert outcome_of(ended) is outcome
 
 
 async def test_calls_are_heard_of_once_each(bank: Bank) -> None:
