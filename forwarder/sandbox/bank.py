@@ -9,6 +9,7 @@ from random import Random
 
 from forwarder.sandbox.accounts import Account, Accounts
 from forwarder.sandbox.bolt11 import Network
+from forwarder.sandbox.callbacks import Callbacks
 from forwarder.sandbox.entropy import Entropy
 from forwarder.sandbox.faults import Faults
 from forwarder.sandbox.invoices import Invoices
@@ -34,6 +35,7 @@ class Bank:
     faults: Faults
     timers: Timers
     updates: Updates
+    callbacks: Callbacks
     accounts: Accounts
     ledger: Ledger
     statements: Statements
@@ -56,11 +58,14 @@ def establish(network: Network, clock: Clock, rng: Random, timing: Timing) -> Ba
     entropy, timers = Entropy(rng), Timers()
     faults = Faults(entropy)
     updates = Updates(clock, timing, timers, faults)
+    callbacks = Callbacks(clock, entropy, timing, faults)
     accounts, ledger = Accounts(entropy), Ledger(entropy)
     statements = Statements(ledger)
     node, outside = Node(entropy, network), Outside(Node(entropy, network))
     invoices = Invoices(accounts, node, clock)
-    settlement = Settlement(accounts, ledger, statements, outside, updates, timers, clock)
+    settlement = Settlement(
+        accounts, ledger, statements, outside, updates, callbacks, timers, clock
+    )
     locks = WalletLocks(timing, entropy)
     payments = Payments(accounts, invoices, settlement, locks, clock)
     return Bank(
@@ -70,6 +75,7 @@ def establish(network: Network, clock: Clock, rng: Random, timing: Timing) -> Ba
         faults=faults,
         timers=timers,
         updates=updates,
+        callbacks=callbacks,
         accounts=accounts,
         ledger=ledger,
         statements=statements,

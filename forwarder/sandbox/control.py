@@ -2,6 +2,7 @@
 
     POST   /control/accounts    {username, sats?}  -> {id, username, btcWalletId, usdWalletId}
     POST   /control/keys        {accountId, scopes?}  -> {key}
+    POST   /control/callbacks   {accountId, url, secret?}  -> {secret}
     POST   /control/pay         {paymentRequest, sats?}  -> the receipt
     POST   /control/faults      {operation, kind, times?, probability?, after?, seconds?, account?,
                                  code?, message?, copies?}  -> {}
@@ -68,6 +69,12 @@ class Control:
         scopes = optional(body, "scopes", list)
         wanted = SCOPES if scopes is None else tuple(str(scope) for scope in scopes)
         return {"key": self._sandbox.create_key(account, wanted)}
+
+    async def call_back(self, body: Body) -> Body:
+        account = self._sandbox.account(required(body, "accountId", str))
+        secret = optional(body, "secret", str)
+        endpoint = self._sandbox.call_back(account, required(body, "url", str), secret)
+        return {"secret": endpoint.secrets[0]}
 
     async def pay(self, body: Body) -> Body:
         payment_request = required(body, "paymentRequest", str)
@@ -146,6 +153,7 @@ def routes(sandbox: Sandbox) -> list[web.RouteDef]:
     return [
         web.post("/control/accounts", handler(control.open_account)),
         web.post("/control/keys", handler(control.create_key)),
+        web.post("/control/callbacks", handler(control.call_back)),
         web.post("/control/pay", handler(control.pay)),
         web.post("/control/faults", handler(control.add_fault)),
         web.delete("/control/faults", handler(control.clear_faults)),

@@ -1,8 +1,9 @@
 """What can go wrong between a client and Blink, on demand.
 
 A fault is armed for an operation (a root field of GraphQL), for `event` (something that `myUpdates`
-tells of a payment; prices are never touched), for `websocket` (one handshake and what follows it),
-or for `*`, which is whatever its kind can happen to. Of several that fit, the first armed fires.
+tells of a payment; prices are never touched), for `callback` (a webhook), for `websocket` (one
+handshake and what follows it), or for `*`, which is whatever its kind can happen to. Of several
+that fit, the first armed fires.
 
 HTTP operations, nothing executed:
     refuse                 the connection is reset before anything happens
@@ -36,6 +37,8 @@ Sends only:
 Events:
     drop, duplicate (`copies` in all), delay (`seconds`), reorder (held until after the next event
     of the account), malformed (wrong types), error (a `next` with `errors` and null data)
+Callbacks:
+    drop (Svix never hears of it), duplicate (`copies` in all, under one id), delay (`seconds`)
 Websockets:
     refuse                 HTTP 503 in place of the upgrade
     http_429               HTTP 429 in place of the upgrade
@@ -86,6 +89,7 @@ SendKind = Literal[
     "already_paid_elsewhere",
 ]
 EventKind = Literal["drop", "duplicate", "delay", "reorder", "malformed", "error"]
+CallbackKind = Literal["drop", "duplicate", "delay"]
 HandshakeKind = Literal["refuse", "http_429"]
 SocketKind = Literal[
     "no_ack",
@@ -103,11 +107,12 @@ FaultKind = (
     | CreateKind
     | SendKind
     | EventKind
+    | CallbackKind
     | HandshakeKind
     | SocketKind
 )
 # A handshake happens before Blink can know whose it is; the rest of a websocket's life after.
-Place = Literal["http", "event", "handshake", "socket"]
+Place = Literal["http", "event", "callback", "handshake", "socket"]
 
 CREATES = frozenset(
     {
@@ -128,12 +133,14 @@ CREATE_KINDS = frozenset(get_args(CreateKind))
 KINDS: dict[Place, frozenset[str]] = {
     "http": CANNED | REFUSALS | frozenset(get_args(AnswerKind)) | SEND_KINDS | CREATE_KINDS,
     "event": frozenset(get_args(EventKind)),
+    "callback": frozenset(get_args(CallbackKind)),
     "handshake": frozenset(get_args(HandshakeKind)),
     "socket": frozenset(get_args(SocketKind)),
 }
 # The operations that are no fields of GraphQL's, and where they take place.
 RESERVED: dict[str, tuple[Place, ...]] = {
     "event": ("event",),
+    "callback": ("callback",),
     "websocket": ("handshake", "socket"),
 }
 

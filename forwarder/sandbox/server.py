@@ -16,6 +16,7 @@ from forwarder.sandbox.accounts import Account, AccountStatus, parse_scopes
 from forwarder.sandbox.api import Api, Call
 from forwarder.sandbox.bank import Bank, Clock
 from forwarder.sandbox.bolt11 import Network
+from forwarder.sandbox.callbacks import Delivery, Endpoint
 from forwarder.sandbox.errors import Refusal, SandboxError
 from forwarder.sandbox.faults import Faults
 from forwarder.sandbox.http import HttpSide
@@ -92,6 +93,7 @@ class Sandbox:
     async def stop(self) -> None:
         """End what is under way: nothing happens later any more, and nobody stays connected."""
         self.bank.timers.cancel()
+        await self.bank.callbacks.stop()
         self._http.closing.set()
         await self._websocket.cut()
 
@@ -150,6 +152,10 @@ class Sandbox:
 
     def disable_receive(self, account: Account, disabled: bool = True) -> None:
         account.receive_disabled = disabled
+
+    def call_back(self, account: Account, url: str, secret: str | None = None) -> Endpoint:
+        """Have a webhook of an account sent to `url`, signed with a secret of Svix's form."""
+        return self.bank.callbacks.register(account, url, secret)
 
     # Money that moves
 
@@ -218,6 +224,11 @@ class Sandbox:
     @property
     def calls(self) -> list[Call]:
         return self.api.calls
+
+    @property
+    def callbacks(self) -> list[Delivery]:
+        """Every attempt to deliver a webhook, in order of its end."""
+        return self.bank.callbacks.deliveries
 
     @property
     def websockets(self) -> int:

@@ -12,6 +12,7 @@ from forwarder.sandbox import bookings, prices
 from forwarder.sandbox.accounts import Accounts, Wallet
 from forwarder.sandbox.bills import Bill
 from forwarder.sandbox.bookings import Side
+from forwarder.sandbox.callbacks import Callbacks
 from forwarder.sandbox.invoices import Invoice
 from forwarder.sandbox.ledger import Details, Entry, EntryStatus, Ledger
 from forwarder.sandbox.outside import Outside
@@ -39,6 +40,7 @@ class Settlement:
     statements: Statements
     outside: Outside
     updates: Updates
+    callbacks: Callbacks
     timers: Timers
     clock: Callable[[], datetime]
 
@@ -48,12 +50,13 @@ class Settlement:
         if bill.invoice is None:
             entries = self._book(debit, bookings.house("outside"))
             self.outside.pay(bill.payment_hash)
-            return shown(entries, debit.wallet.id)
+            return self._call_back(debit.wallet, entries)
         wallet = self._credited_wallet(bill.invoice, bill.sats)
         entries = self._book(debit, self._payee(wallet, bill.terms.description))
         bill.invoice.paid = True
         if notify:
             self._notify(wallet, entries)
+            self._call_back(debit.wallet, entries)
         return shown(entries, debit.wallet.id)
 
     def pay_later(self, debit: Debit, verdict: Verdict, seconds: float) -> TransactionView:
@@ -145,8 +148,14 @@ class Settlement:
         return bookings.party(wallet, self.accounts.owner(wallet.id), memo)
 
     def _notify(self, wallet: Wallet, entries: list[Entry]) -> None:
-        account = self.accounts.owner(wallet.id)
-        self.updates.publish_receipt(account, shown(entries, wallet.id))
+        receipt = self._call_back(wallet, entries)
+        self.updates.publish_receipt(self.accounts.owner(wallet.id), receipt)
+
+    def _call_back(self, wallet: Wallet, entries: list[Entry]) -> TransactionView:
+        """Have the owner's webhooks tell of a journal; how the owner sees it."""
+        transaction = shown(entries, wallet.id)
+        self.callbacks.publish(self.accounts.owner(wallet.id), transaction)
+        return transaction
 
 
 def invoice_details(invoice: Invoice, settlement: Literal["lightning", "intraledger"]) -> Details:

@@ -16,4 +16,6 @@ class Timing:
     lock_attempts: int = 10
     lock_pause: float = 0.6
     lock_jitter: float = 0.2
+    # Svix tries again after so long, until it is answered 2xx; then it gives up.
+    callback_pauses: tuple[float, ...] = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
     hang: float = 600.0  # how long an answer that never comes keeps its connection
