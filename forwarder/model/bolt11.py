@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import xor
 
-from forwarder.model.units import PaymentHash
+from forwarder.model.units import MAX_SATS, PaymentHash
 
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -23,7 +23,9 @@ _REMAINDERS = [
     reduce(xor, (part for bit, part in enumerate(_GENERATOR) if top >> bit & 1), 0)
     for top in range(32)
 ]
-_PREFIX = re.compile(r"ln(?P<network>bcrt|bc|tbs|tb|sb)(?:(?P<amount>[1-9]\d*)(?P<unit>[munp]?))?")
+_PREFIX = re.compile(
+    r"ln(?P<network>bcrt|bc|tbs|tb|sb)(?:(?P<amount>[1-9]\d{0,18})(?P<unit>[munp]?))?"
+)
 _TENTH_MSATS = {"": 10**12, "m": 10**9, "u": 10**6, "n": 10**3, "p": 1}
 
 _TIMESTAMP_WORDS = 7
@@ -101,6 +103,8 @@ def _read_prefix(prefix: str) -> tuple[str, int | None]:
     tenths = int(match["amount"]) * _TENTH_MSATS[match["unit"]]
     if tenths % 10:
         raise Bolt11Error("the invoice asks for a fraction of a millisatoshi")
+    if tenths > MAX_SATS * 10_000:
+        raise Bolt11Error("the invoice asks for more than any wallet can hold")
     return match["network"], tenths // 10
 
 

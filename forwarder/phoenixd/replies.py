@@ -6,6 +6,7 @@ What is there has to be right to the letter; what is there beside it is a newer 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
@@ -48,7 +49,16 @@ def _moment(milliseconds: object) -> datetime:
         raise ValueError("a time is out of range") from exc
 
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,100}")
+
+
+def _ours(name: str | None) -> str | None:
+    """A name that can be one of ours; whoever else uses the node names things as they like."""
+    return name if name is not None and _NAME.fullmatch(name) else None
+
+
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Name = Annotated[str | None, AfterValidator(_ours)]
 
 
 class Reply(BaseModel):
@@ -115,7 +125,7 @@ class IncomingPayment(Reply):
     """An invoice of the node's, paid or not. `fees` were taken before, and are in millisats."""
 
     payment_hash: Hash
-    external_id: str | None = None
+    external_id: Name = None
     invoice: Request | None = None
     is_paid: bool
     received_sat: Whole
@@ -150,9 +160,11 @@ class OutgoingPayment(Reply):
     created_at: Moment
 
     @model_validator(mode="after")
-    def _is_proven(self) -> Self:
+    def _holds_together(self) -> Self:
         if self.preimage is not None:
             _check(self.preimage, self.payment_hash)
+        if self.fees // 1000 > self.sent:
+            raise ValueError("a payment of less than its own fees")
         return self
 
     def entry(self) -> Entry:

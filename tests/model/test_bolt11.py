@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.model.bolt11 import Bolt11Error, decode
+from forwarder.model.units import MAX_SATS
+from forwarder.sandbox import bech32
 
 HASH = "0001020304050607080900010203040506070809000102030405060708090102"
 
@@ -72,3 +74,17 @@ def test_one_changed_character_is_noticed(at: int, character: str) -> None:
     if changed != COFFEE:
         with pytest.raises(Bolt11Error):
             decode(changed)
+
+
+@pytest.mark.parametrize("amount", [f"{MAX_SATS // 10**8 + 1}", "9" * 19 + "p", "1" * 5_000])
+def test_an_amount_beyond_all_wallets_is_refused(amount: str) -> None:
+    """Also one of more digits than Python reads: no invoice of anybody's may end a list."""
+    _, words = bech32.decode(COFFEE)
+    with pytest.raises(Bolt11Error):
+        decode(bech32.encode(f"lnbc{amount}", words))
+
+
+def test_the_largest_amount_is_read() -> None:
+    _, words = bech32.decode(COFFEE)
+    read = decode(bech32.encode(f"lnbc{MAX_SATS // 10**8}", words))
+    assert read.amount_msat == MAX_SATS * 1000
