@@ -106,7 +106,8 @@ class Connection(web.RequestHandler):
         """Answer, without the parser's message, which repeats what was sent, and hang up."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, and cannot become another")
-        if status < 500:
+        # aiohttp repeats in its refusals what was sent, also where it has no encoding.
+        if status < 500 or isinstance(exc, UnicodeError):
             log.debug("a request was not HTTP", reason=type(exc).__name__)
             return _last(invalid("this is not HTTP as it should be").response())
         cause = exc if isinstance(exc, Exception) else RuntimeError(f"status {status}: {message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -12,17 +13,20 @@ from forwarder.model import calendar
 from forwarder.model.calendar import ZONES, Unit
 from forwarder.model.sale import Place, Search, Standing, Wanted
 from forwarder.model.source import Source
-from forwarder.web.requests import Limit, Moment, Note, Sent, moment
+from forwarder.web.requests import Limit, Moment, Note, Plain, Sent, moment
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 # Nothing has happened before, or can be asked for after; and every zone can say the time then.
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_HASH_OR_NOTHING: Final = re.compile(r"([0-9a-f]{64})?")
 
 
 def _place(text: str) -> Place:
     """A time, or a place as the last answer has written it."""
     at, _, payment_hash = text.partition("_")
+    if _HASH_OR_NOTHING.fullmatch(payment_hash) is None:
+        raise ValueError("must be a time, or the end of the page before")
     return Place(moment(at), payment_hash)
 
 
@@ -57,7 +61,7 @@ class Listed(_Asked):
     """The query of `GET /api/payments`."""
 
     state: Standings | None = None
-    search: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    search: Annotated[str, Field(min_length=1, max_length=100), Plain] | None = None
     source: Sources | None = None
     limit: Limit = 20
     before: Before | None = None

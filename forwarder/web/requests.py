@@ -65,7 +65,7 @@ def moment(text: str) -> datetime:
     """A time with its zone. Raises `ValueError`."""
     try:
         found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
+        if found.tzinfo is None or not text.isprintable():  # Python reads over a NUL
             raise ValueError
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -90,10 +90,11 @@ Description = Annotated[
     AfterValidator(_description),
     WithJsonSchema({"type": "string", "maxLength": MAX_MEMO_BYTES, "pattern": _PLAIN}),
 ]
+Plain = AfterValidator(_plain_text)
 Note = Annotated[
     str,
     Field(min_length=1, max_length=500),
-    AfterValidator(_plain_text),
+    Plain,
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 500, "pattern": _PLAIN}),
 ]
 

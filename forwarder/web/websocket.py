@@ -41,6 +41,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     with request.app[SOCKETS].holding(socket), _page(request, socket) as page:
         try:
             await page.listen(response)
+        except ConnectionError:
+            log.debug("a page had gone before the pong to its ping")
         except Exception:
             # The answer has long begun, so it is too late for one in JSON.
             log.exception("a websocket failed unexpectedly")
