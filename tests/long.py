@@ -1,4 +1,4 @@
-"""The long forms of the fault suites: `python -m tests.long --suite matrix --minutes 60`.
+"""The long forms of the suites: `python -m tests.long --suite matrix --minutes 60`.
 
 The report is there from the first minute on, and says so if it was interrupted. With `--seed` one
 run is played again, and all that is known of it is shown.
@@ -12,14 +12,30 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from tests.faults import machine, runs
-from tests.faults.runs import Suite, Totals
+from tests.faults.runs import Suite
+from tests.hostile import campaign
 
-PRESETS: Final[dict[str, dict[Suite, int]]] = {
-    "push": {"matrix": 4_000, "schedules": 2_000, "machine": 200 // machine.EXAMPLES},
-    "long": {"matrix": 400_000, "schedules": 100_000, "machine": 10_000 // machine.EXAMPLES},
+Hostile = Literal["hostile"]
+Name = Suite | Hostile
+Totals = runs.Totals | campaign.Totals
+
+SUITES: Final[tuple[Name, ...]] = (*get_args(Suite), *get_args(Hostile))
+PRESETS: Final[dict[str, dict[Name, int]]] = {
+    "push": {
+        "matrix": 4_000,
+        "schedules": 2_000,
+        "machine": 200 // machine.EXAMPLES,
+        "hostile": 100_000,
+    },
+    "long": {
+        "matrix": 400_000,
+        "schedules": 100_000,
+        "machine": 10_000 // machine.EXAMPLES,
+        "hostile": 1_000_000,
+    },
 }
 TELL_SECONDS: Final = 10.0
 REPORT_SECONDS: Final = 60.0
@@ -31,7 +47,7 @@ def main() -> int:
     if asked.seed is not None:
         return _again(asked.suite or "matrix", asked.seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    suites: list[Suite] = [asked.suite] if asked.suite else list(get_args(Suite))
+    suites = [asked.suite] if asked.suite else SUITES
     report = Report(asked.report)
     try:
         for suite in suites:
@@ -48,7 +64,7 @@ class Report:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._totals: dict[Suite, Totals] = {}
+        self._totals: dict[str, Totals] = {}
         self._told = self._written = 0.0
 
     @property
@@ -76,7 +92,7 @@ class Report:
             _say(text)
 
     def _lines(self, state: str) -> Iterator[str]:
-        yield f"# Faults in virtual time\n\nWritten {time.strftime('%F %T')}, {state}.\n"
+        yield f"# Faults and bad input\n\nWritten {time.strftime('%F %T')}, {state}.\n"
         for totals in self._totals.values():
             yield f"## {totals.suite}\n\n{totals}\n"
             if totals.broken:
@@ -85,7 +101,7 @@ class Report:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.long", description=__doc__)
-    parser.add_argument("--suite", choices=get_args(Suite), help="only this one")
+    parser.add_argument("--suite", choices=SUITES, help="only this one")
     parser.add_argument("--preset", choices=PRESETS, default="long", help="how many of each suite")
     parser.add_argument("--runs", type=int, help="as many of each suite as this instead")
     parser.add_argument("--first", type=int, default=0, help="the number of the first run")
@@ -95,14 +111,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _play(suite: Suite, asked: argparse.Namespace, report: Report) -> None:
+def _play(suite: Name, asked: argparse.Namespace, report: Report) -> None:
     count = asked.runs or PRESETS[asked.preset][suite]
     seconds = None if asked.minutes is None else asked.minutes * 60
     numbers = range(asked.first, asked.first + count)
-    report.tell(runs.play_all(suite, numbers, seconds, report.tell))
+    if suite == "hostile":
+        report.tell(campaign.play_all(numbers, seconds, report.tell))
+    else:
+        report.tell(runs.play_all(suite, numbers, seconds, report.tell))
 
 
-def _again(suite: Suite, seed: int) -> int:
+def _again(suite: Name, seed: int) -> int:
+    if suite == "hostile":
+        totals = campaign.play_some([seed])
+        _say(totals.failures() or str(totals))
+        return 1 if totals.broken else 0
     with runs.room() as folder, runs.staged(folder) as files:
         outcome = runs.play(suite, seed, files)
     _say(f"{outcome.case}\n{outcome.broken or 'nothing was broken'}\n{outcome.story}")

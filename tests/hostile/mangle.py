@@ -78,6 +78,32 @@ SPECIMENS: Final[dict[str, Json]] = {
 _ENTRY: Final = SPECIMENS["entries_of"]["me"]["defaultAccount"]["walletById"][
     "transactionsByPaymentHash"
 ][0]
+_LISTED: Final = {
+    "paymentHash": HASH,
+    "paymentRequest": "lnbcrt10u1" + "q" * 300,
+    "externalId": "fwd-1",
+    "createdAt": 1_767_225_600,
+}
+SPECIMENS["invoice_of"] = {
+    "me": {"defaultAccount": {"walletById": {"invoiceByPaymentHash": _LISTED}}}
+}
+SPECIMENS["invoices"] = {
+    "me": {
+        "defaultAccount": {
+            "invoices": {
+                "pageInfo": {"endCursor": "c", "hasNextPage": False},
+                "edges": [{"node": _LISTED}],
+            }
+        }
+    }
+}
+SPECIMENS["credentials"] = {
+    "authorization": {"scopes": ["READ", "WRITE"]},
+    "globals": {"network": "regtest"},
+    "me": {
+        "defaultAccount": {"wallets": [{"id": "0" * 36, "walletCurrency": "BTC", "balance": 1_000}]}
+    },
+}
 SPECIMENS["entries"] = {
     "me": {
         "defaultAccount": {
@@ -113,8 +139,12 @@ def places(value: Json, above: Place = ()) -> Iterator[Place]:
 
 def encoded(random: Random, answer: Json) -> bytes:
     """An answer as bytes, now and then not quite JSON either."""
-    body = json.dumps({"data": answer}).encode()
-    return random.choice(_ENCODERS)(random, body) if random.random() < 0.4 else body
+    return spoilt(random, json.dumps({"data": answer}).encode(), 0.4)
+
+
+def spoilt(random: Random, body: bytes, often: float) -> bytes:
+    """Bytes that, as often as that, are cut off, changed, or there twice."""
+    return random.choice(_ENCODERS)(random, body) if random.random() < often else body
 
 
 def _at(value: Json, place: Place) -> Json:

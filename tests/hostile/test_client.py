@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from random import Random
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,38 +16,13 @@ from pydantic import SecretStr
 from forwarder.blink.client import BlinkClient
 from forwarder.blink.errors import BlinkError, NeverSent
 from forwarder.model.ledger import Paid
-from forwarder.model.units import PaymentHash, Sats, WalletId
 from tests.hostile.answers import TO_ANYTHING, bomb
+from tests.hostile.blink import METHODS, REASON, Method, Reader, is_proof
 from tests.hostile.impostor import Impostor, Said, serving
 from tests.hostile.mangle import HASH, SPECIMENS, encoded, mangled
 
 KEY: Final = "canary-blink-key-7777"
-WALLET: Final = WalletId("0" * 36)
-BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 SEEDED_HTTP: Final = 2_500
-SEEDED_READ: Final = 40_000
-LOG_LINE: Final = 2_000  # characters of a reason that a person can still read
-
-Method = Callable[[BlinkClient], Awaitable[object]]
-
-
-async def newest(client: BlinkClient) -> object:
-    """The first page of entries: a mangled answer may claim that there is always another."""
-    async for page in client.entries_since(WALLET, BEGINNING):
-        return page
-    return None
-
-
-METHODS: Final = MappingProxyType[str, Method](
-    {
-        "create": lambda client: client.create_invoice(WALLET, Sats(1_000), "memo", 60, "fwd-1"),
-        "cancel": lambda client: client.cancel_invoice(WALLET, PaymentHash(HASH)),
-        "pay": lambda client: client.pay_invoice(WALLET, "lnbcrt1"),
-        "entries_of": lambda client: client.entries_of(WALLET, PaymentHash(HASH)),
-        "entries": newest,
-        "wallets": lambda client: client.btc_wallet(),
-    }
-)
 
 
 class Stage:
@@ -79,17 +52,6 @@ async def stage() -> AsyncIterator[Stage]:
             yield Stage(impostor, client, origin)
 
 
-def is_proof(answer: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether an answer to a payment, by the letter of Blink's schema, proves that it was made."""
-    try:
-        reply = answer["lnInvoicePaymentSend"]
-        sent = reply["transaction"]
-        settled = (sent["direction"], sent["status"]) == ("SEND", "SUCCESS")
-        return settled and reply["status"] in ("SUCCESS", "ALREADY_PAID")
-    except (TypeError, KeyError, IndexError):
-        return False
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", TO_ANYTHING)
 async def test_what_is_no_answer_is_an_error_of_blinks(
@@ -98,7 +60,7 @@ async def test_what_is_no_answer_is_an_error_of_blinks(
     heard = await stage.hear(METHODS[method], TO_ANYTHING[name])
     assert isinstance(heard, BlinkError)
     assert not isinstance(heard, NeverSent), "the call had left"
-    assert len(str(heard)) <= LOG_LINE, "a reason goes into the log and into the journal"
+    assert len(str(heard)) <= REASON, "a reason goes into the log and into the journal"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -109,31 +71,6 @@ async def test_mangled_answers_are_read_or_refused(stage: Stage, method: str) ->
         heard = await stage.hear(METHODS[method], Said(encoded(random, answer)))
         if isinstance(heard, Paid):
             assert is_proof(answer), f"round {n}: {answer!r}"
-
-
-class Reader:
-    """Stands in for gql's session, and gives back whatever it is told to."""
-
-    def __init__(self) -> None:
-        self.answer: object = None
-
-    async def execute(self, _request: object, **_more: object) -> object:
-        """The answer."""
-        return self.answer
-
-
-@pytest.mark.parametrize("method", METHODS)
-async def test_mangled_data_is_read_or_refused(method: str) -> None:
-    random, reader = Random(f"data {method}"), Reader()  # noqa: S311
-    client = BlinkClient(reader, SecretStr("canary-key"))  # type: ignore[arg-type]
-    for n in range(SEEDED_READ // len(METHODS)):
-        reader.answer = mangled(random, SPECIMENS[method], most=2)
-        try:
-            heard = await METHODS[method](client)
-        except BlinkError:
-            continue
-        if isinstance(heard, Paid):
-            assert is_proof(reader.answer), f"round {n}: {reader.answer!r}"
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -19,56 +19,13 @@ from forwarder import logs
 from forwarder.blink.client import BlinkClient
 from forwarder.blink.errors import BlinkError
 from forwarder.cli import app
-from forwarder.settings import Settings, SettingsError
+from tests.hostile.environment import CANARY, NAMES, VALUES, is_clear, read_settings
 from tests.hostile.impostor import Impostor, serving
 
 # A thread of aiosqlite's whose connection could not be opened may outlive the event loop.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
-NAMES: Final = sorted(name.upper() for name in Settings.model_fields)
-CANARY: Final = "canary-in-the-environment"
 BAD_USAGE: Final = 2
-
-VALUES: Final = (
-    *("", " ", "0", "-1", "1", "007", "1.5", "1e3", "99999999999999999999", "NaN", "true", "maybe"),
-    *(
-        "None",
-        "null",
-        "[]",
-        "{}",
-        '["a"]',
-        "'",
-        '"',
-        "\\",
-        "%",
-        "%s",
-        "${HOME}",
-        "$(id)",
-        "\n",
-        "\t",
-    ),
-    *(
-        "a b",
-        "a,b",
-        ",",
-        ", ,",
-        "\x01",
-        "\x7f",
-        "\u00e9",
-        "\u202e",
-        "\U0001f4a9",
-        "\udcff",
-        "a\udc80",
-    ),
-    *("http://", "https://", "ws://", "wss://", "http://[", "http://a:b:c/", "http://\udcff/"),
-    *("ftp://blink", "file:///etc/passwd", "http://user:pass@blink/", "//blink", "http:///x"),
-    *("sqlite:///x.db", "sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "postgresql://x/y"),
-    *("mysql://x", "postgresql+asyncpg://", "sqlite+aiosqlite:////nowhere/at/all/x.db", "://"),
-    *("postgresql+asyncpg://u:p@h:notaport/d", "sqlite+aiosqlite:///x\x01.db"),
-    *("0" * 36, "g" * 36, "0" * 35, "x" * 513, "x" * 100_000, "127.0.0.1", "::1", "999.1.1.1"),
-    *("localhost:80", "text", "JSON", "debug", "DEBUG", "off", "65536", "0x50"),
-    *(f"{CANARY}\n", f" {CANARY}", f"{CANARY} {CANARY}", f"{CANARY}\udcff", f"{CANARY}\r\nX: y"),
-)
 
 # A value from the environment is text that the operating system could hold.
 texts = st.text(
@@ -82,26 +39,6 @@ def _is_possible(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def read_settings(environment: dict[str, str]) -> str | None:
-    """What is said of an environment; None if it can be used."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in NAMES:
-            patch.delenv(name, raising=False)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        try:
-            Settings.read()
-        except SettingsError as exc:
-            return str(exc)
-    return None
-
-
-def is_clear(said: str, names: set[str], values: set[str]) -> bool:
-    """Whether it names a variable that was set, and shows nothing that could be a secret."""
-    shown = any(len(value.strip()) > 8 and value.strip() in said for value in values)
-    return any(name in said for name in names) and not shown
 
 
 @pytest.mark.parametrize("name", NAMES)
