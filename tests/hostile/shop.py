@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from yarl import URL
 
-from forwarder.blink import client
+from forwarder.model import creations
 from forwarder.model.forward import ForwardState
 from forwarder.sandbox import Sandbox
 from forwarder.sandbox.accounts import Account
@@ -399,7 +399,7 @@ async def opened(url: str | None = None) -> AsyncIterator[Shop]:
 def _lift_limits(blink: Sandbox, patch: pytest.MonkeyPatch) -> None:
     """Other suites try how much may be asked for; here nobody is to be stopped by it."""
     blink.bank.invoices.own_limit.points = 100_000_000
-    patch.setattr(client, "CREATIONS_A_MINUTE", 100_000_000)
+    patch.setattr(creations, "LIMIT", 100_000_000)
     patch.setattr(quotas, "CALLS_OF_TOKEN", RateLimitItemPerMinute(100_000_000))
 
 
