@@ -35,14 +35,14 @@ async def sell_watched(world: World) -> dict[str, Any]:
     return sale
 
 
-async def witnesses(world: World) -> dict[str, float]:
+async def witnesses(world: World, source: str = "blink") -> dict[str, float]:
     """Who has told the service of its payments, and how many."""
     counted = [
         sample
         for sample in (await scrape(world)).samples
         if sample.name == "forwarder_payments_received_total" and sample.value
     ]
-    assert {sample.labels["source"] for sample in counted} <= {"blink"}
+    assert {sample.labels["source"] for sample in counted} <= {source}
     return {sample.labels["witness"]: sample.value for sample in counted}
 
 
