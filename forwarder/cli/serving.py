@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
@@ -16,6 +16,10 @@ from forwarder.cli.common import WRONG, explained
 from forwarder.settings import Settings
 from forwarder.web.server import Server, allow_many_connections, tls_context
 from forwarder.worker.service import Service
+
+if TYPE_CHECKING:
+    from forwarder.sandbox import Sandbox
+    from forwarder.sandbox.phoenixd import Phoenixd
 
 log = structlog.get_logger(__name__)
 
@@ -71,27 +75,46 @@ async def _until_stopped(work: Coroutine[None, None, bool]) -> bool:
 
 def sandbox(
     port: Annotated[int, typer.Option(help="The port to serve on.")] = 4010,
-    sats: Annotated[int, typer.Option(help="What BlinkPOS owns at the start.")] = 100_000,
+    sats: Annotated[int, typer.Option(help="What BlinkPOS and the node own.")] = 100_000,
+    service: Annotated[
+        str, typer.Option(help="Where the service is, which the webhooks tell.")
+    ] = "http://127.0.0.1:4000",
 ) -> None:
-    """Serve a local Blink, with a BlinkPOS account and one merchant, to try things against."""
+    """Serve a local Blink with a BlinkPOS account and one merchant, and a phoenixd node."""
     with explained():
         logs.configure("info", None)
-        asyncio.run(_serve_sandbox(port, sats))
+        asyncio.run(_serve_sandbox(port, sats, service))
 
 
-async def _serve_sandbox(port: int, sats: int) -> None:
+async def _serve_sandbox(port: int, sats: int, service: str) -> None:
     from forwarder.sandbox import Sandbox
+    from forwarder.sandbox.phoenixd import Phoenixd
 
     stop = _stop_signal()
-    async with Sandbox.serve(port=port) as blink:
-        pos, merchant = blink.open_account("blinkpos", sats=sats), blink.open_account("merchant")
-        typer.echo(f"BLINK_API_URL={blink.api_url}")
-        typer.echo(f"BLINK_WS_URL={blink.ws_url}")
-        typer.echo(f"BLINKPOS_API_KEY={blink.create_key(pos)}")
-        typer.echo(f"MERCHANT_API_KEY={blink.create_key(merchant)}")
-        typer.echo(f'# pay an invoice: POST {blink.control_url}/pay {{"paymentRequest": ...}}')
+    async with Sandbox.serve(port=port) as blink, Phoenixd.serve(blink, sats=sats) as node:
+        for name, value in _open_trade(blink, node, sats, service).items():
+            typer.echo(f"{name}={value}")
+        for who, control in (("Blink", blink.control_url), ("the node", node.control_url)):
+            typer.echo(f'# pay at {who}: POST {control}/pay {{"paymentRequest": ...}}')
         sys.stdout.flush()
         await stop.wait()
+
+
+def _open_trade(blink: Sandbox, node: Phoenixd, sats: int, service: str) -> dict[str, str]:
+    """A BlinkPOS, a merchant, and both webhooks: the environment of a service that has them."""
+    pos, merchant = blink.open_account("blinkpos", sats=sats), blink.open_account("merchant")
+    endpoint = blink.call_back(pos, f"{service}/api/webhook/blink")
+    node.webhooks.url = f"{service}/api/webhook"
+    return {
+        "BLINK_API_URL": blink.api_url,
+        "BLINK_WS_URL": blink.ws_url,
+        "BLINKPOS_API_KEY": blink.create_key(pos),
+        "MERCHANT_API_KEY": blink.create_key(merchant),
+        "BLINK_WEBHOOK_SECRET": endpoint.secrets[0],
+        "PHOENIXD_HOST": node.url,
+        "PHOENIXD_TOKEN": node.password,
+        "PHOENIXD_WEBHOOK_SECRET": node.webhook_secret,
+    }
 
 
 def _stop_signal() -> asyncio.Event:

@@ -78,7 +78,10 @@ class Books:
 
     def receive(self, payment_request: str, sats: int | None) -> Incoming:
         """A customer pays; also an invoice that has expired, as long as its sender may still."""
-        invoice = self.incoming.get(bolt11.decode(payment_request).terms.payment_hash)
+        try:
+            invoice = self.incoming.get(bolt11.decode(payment_request).terms.payment_hash)
+        except ValueError as exc:
+            raise SandboxError(str(exc)) from exc
         if invoice is None:
             raise SandboxError("not an invoice of the node's")
         if invoice.completed_at is not None:

@@ -12,6 +12,7 @@ from typing import Final, Self
 from aiohttp import encode_basic_auth, web
 
 from forwarder.sandbox import bolt11, wires
+from forwarder.sandbox.control import Body, handler, optional, required
 from forwarder.sandbox.node import Node
 from forwarder.sandbox.phoenixd import views
 from forwarder.sandbox.phoenixd.books import Books, Failed, Incoming, Outgoing
@@ -96,7 +97,12 @@ class Phoenixd:
         app = web.Application()
         for method, path, operation, action in routes:
             app.router.add_route(method, path, partial(self._answer, operation, action))
+        app.router.add_post("/control/pay", handler(self._pay_by_control))
         return app
+
+    @property
+    def control_url(self) -> str:
+        return f"{self.url}/control"
 
     # What its owner and its customers do
 
@@ -105,6 +111,12 @@ class Phoenixd:
         invoice = self.books.receive(payment_request, sats)
         self.webhooks.tell(views.text(views.received(invoice, self.books.bank.clock())))
         return invoice
+
+    async def _pay_by_control(self, body: Body) -> Body:
+        """A customer of another process: `POST /control/pay {paymentRequest, sats?}`."""
+        payment_request = required(body, "paymentRequest", str)
+        paid = self.pay(payment_request, optional(body, "sats", int))
+        return dict(views.incoming(paid, self.books.bank.clock()))
 
     def fund(self, sats: int) -> None:
         """Give the node more to spend, or take some away."""
