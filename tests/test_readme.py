@@ -22,7 +22,7 @@ CI = (ROOT / ".ci" / "run").read_text()
         "python3 -m venv .venv",
         ".venv/bin/pip install -q . && .venv/bin/forwarder demo",
         ".venv/bin/pip install -q -e '.[dev]'",
-        ".venv/bin/python -m pytest",
+        ".venv/bin/python -m pytest --cov",
     ],
 )
 def test_the_checks_run_the_commands_that_the_readme_gives(command: str) -> None:
