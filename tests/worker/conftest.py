@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 
+from forwarder import failpoints
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
@@ -323,6 +324,13 @@ class Shop:
 
 def _subscribe(common: Common, url: str, key: SecretStr, intake: Intake, bell: Bell) -> Any:  # noqa: ANN401
     return Subscription.open(common, url, key, intake, bell)
+
+
+@pytest.fixture(autouse=True)
+def _disarmed() -> Iterator[None]:
+    """What one test does at a failpoint, no other does."""
+    yield
+    failpoints.disarm()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from forwarder import failpoints
 from forwarder.model.actor import Actor
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState, Issued, Order
@@ -12,7 +13,7 @@ from forwarder.model.payment import Receipt, Witness
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import invoices, payments
-from tests.worker.conftest import CREATE, Shop, until
+from tests.worker.conftest import CREATE, Shop
 
 FROM_BLINK = (Source.BLINK, Witness.SUBSCRIPTION)
 ORDER = Order("late", Sats(700), "", 900)
@@ -81,14 +82,14 @@ async def test_a_payment_without_an_invoice_is_kept_and_waits_for_it(shop: Shop)
 
 
 async def test_a_customer_who_pays_before_blink_has_answered_is_not_forgotten(shop: Shop) -> None:
-    shop.fault(CREATE, "paid_before_answer", seconds=0.15)
-    making = asyncio.create_task(shop.sales.create(shop.seller, ORDER))
-    await until(lambda: bool(shop.blink.receipts(shop.pos.btc_wallet_id)))
-    (tx,) = shop.blink.receipts(shop.pos.btc_wallet_id)
-    receipt = Receipt(PaymentHash(tx.payment_hash or ""), tx.id, Sats(tx.amount))
-    await shop.intake.take([receipt], *FROM_BLINK)
-    assert shop.page.kinds == []
-    invoice = await making
+    async def take() -> None:
+        (tx,) = shop.blink.receipts(shop.pos.btc_wallet_id)
+        receipt = Receipt(PaymentHash(tx.payment_hash or ""), tx.id, Sats(tx.amount))
+        await shop.intake.take([receipt], *FROM_BLINK)
+
+    shop.fault(CREATE, "paid_before_answer", seconds=0)
+    failpoints.arm("sales.answered", take)
+    invoice = await shop.sales.create(shop.seller, ORDER)
     assert await shop.state(invoice) is InvoiceState.PAID
     assert (await shop.forward(invoice)).amount == 700
 

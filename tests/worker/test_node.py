@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -125,12 +125,6 @@ async def stall(shop: Shop) -> AsyncIterator[Stall]:
         PhoenixdClient.connect(node.url, SecretStr(node.password)) as client,
     ):
         yield Stall(shop, node, client)
-
-
-@pytest.fixture(autouse=True)
-def _disarmed() -> Iterator[None]:
-    yield
-    failpoints.disarm()
 
 
 async def test_a_sale_at_the_node_is_kept_as_one_and_asks_nothing_of_blink(stall: Stall) -> None:

@@ -69,8 +69,8 @@ async def test_who_has_lost_the_turn_watches_no_more_until_it_is_free(
         async with other.transaction() as tx:
             theirs = {"owner": "another", "until": shop.clock() + timedelta(minutes=1)}
             await tx.execute(update(tables.leases).values(theirs))
+        await until(lambda: one.watcher.watch.state is State.CLOSED)
         await until(lambda: shop.blink.websockets == 0)
-        assert one.watcher.watch.state is State.CLOSED
         async with other.transaction() as tx:
             await leases.give_back(tx, "watch", "another")
         await until(lambda: one.watcher.watch.state is State.OPEN)
