@@ -15,6 +15,7 @@ from tests.e2e.conftest import World
 
 NEWEST, OLDER = "canary-newest-secret-0123456789", "canary-older-secret-0123456789"
 DATABASE_PASSWORD = "canary-database-password"
+WEBHOOK_KEY = b"canary-webhook-key-of-blink"
 
 # What a fingerprint of the secret is made from may be kept; what encrypts and signs may not.
 _PURPOSES = ("keys at rest", "page tokens", "sale", "merchant", "forward")
@@ -26,6 +27,9 @@ MADE: Mapping[str, Callable[[World], str]] = {
     "merchant_api_key": lambda world: world.blink.create_key(world.merchant),
     "pos_token": lambda _: "canary-pos-token-of-the-settings",
     "operator_token": lambda _: "canary-operator-token-of-the-settings",
+    "phoenixd_token": lambda _: "canary-password-of-the-node",
+    "phoenixd_webhook_secret": lambda _: "canary-webhook-secret-of-the-node",
+    "blink_webhook_secret": lambda _: f"whsec_{base64.b64encode(WEBHOOK_KEY).decode()}",
     "forwarder_secret_key": lambda _: f"{NEWEST},{OLDER}",
 }
 
@@ -57,6 +61,7 @@ class Canaries:
         for name in MADE:
             for place, value in enumerate(environment[name.upper()].split(","), 1):
                 made.secrets[f"{name} {place}"] = value.encode()
+        made.secrets["key of Blink's webhook"] = WEBHOOK_KEY
         keyring = Keyring((SecretStr(NEWEST), SecretStr(OLDER)))
         for purpose in _PURPOSES:
             for place, key in enumerate(keyring.keys(purpose), 1):

@@ -30,6 +30,7 @@ WORDS = {
     "merchants add": ["bob"],
     "merchants disable": ["bob"],
     "replay": ["{payment}"],
+    "show": ["{payment}"],
     "resolve": ["{payment}", "--note", "settled by hand"],
 }
 ENDLESS = {"run", "sandbox"}  # the one is what is led here, the other has no secret of ours
@@ -66,7 +67,8 @@ async def led(world: World) -> tuple[World, Canaries]:
     for file in world.forwarder.folder.glob("forwarder.db*"):
         file.unlink()
     made = {name.upper(): make(world) for name, make in MADE.items()}
-    world.forwarder.environment.update(made)
+    # A node that is away: what is said of that must not say with which password it was tried.
+    world.forwarder.environment.update(made, PHOENIXD_HOST="http://127.0.0.1:9")
     world.till._token = made["POS_TOKEN"]
     await world.forwarder.start()
     canaries = Canaries.of(world.forwarder.environment)
