@@ -45,6 +45,13 @@ async def test_every_call_answers_as_the_document_says(world: World, tmp_path: P
     folder = tmp_path / "schemathesis"
     folder.mkdir()
     (folder / "schemathesis.toml").write_text(configuration)
+    # What a busy machine has made of a call is gone the second time; what is wrong is there again.
+    said = await schemathesis(world, folder)
+    assert said is None or await schemathesis(world, folder) is None, said
+
+
+async def schemathesis(world: World, folder: Path) -> str | None:
+    """What it has to say against the service, if anything."""
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"),
         *("--config-file", "schemathesis.toml", "run", f"{world.forwarder.url}/openapi.json"),
@@ -57,7 +64,7 @@ async def test_every_call_answers_as_the_document_says(world: World, tmp_path: P
         stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+    return None if process.returncode == 0 else output.decode()
 
 
 async def hold(world: World) -> str:
