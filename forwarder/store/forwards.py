@@ -21,9 +21,14 @@ from forwarder.store.tables import UNSETTLED, forwards
 
 
 async def add(
-    tx: Transaction, payment: Payment, share: Share, external_id: str, now: datetime
+    tx: Transaction,
+    payment: Payment,
+    share: Share,
+    external_id: str,
+    now: datetime,
+    due_at: datetime | None = None,
 ) -> None:
-    """Queue a forward, due at once. It is as old as its payment."""
+    """Queue a forward, due at once unless it says when. It is as old as its payment."""
     values = {
         "payment_hash": payment.payment_hash,
         "position": share.position,
@@ -34,7 +39,7 @@ async def add(
         "attempt": 1,
         "external_id": external_id,
         "tries": 0,
-        "due_at": now,
+        "due_at": due_at or now,
         "created_at": payment.seen_at,
     }
     if await insert_new(tx, forwards, values):

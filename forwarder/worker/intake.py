@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -24,6 +25,10 @@ Names = Mapping[tuple[PaymentHash, int], str]
 """The name at Blink of a payment's payout, by position."""
 
 NO_NAMES: Final[Names] = {}
+
+# As long as a lease: whoever has read that name settles the forward with the SEND that bears it. Were
+# it paid meanwhile to an account that its merchant has only now, nothing there would refuse the name.
+LEFT_TO_THE_LEDGER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ class Intake:
         now = self._clock()
         for share in shares_of(payment.received, invoice.merchant_id):
             name = self._keyring.forward_name(payment.payment_hash, share.position, attempt=1)
-            name = names.get((payment.payment_hash, share.position), name)
-            await forwards.add(tx, payment, share, name, now)
+            if known := names.get((payment.payment_hash, share.position)):
+                await forwards.add(tx, payment, share, known, now, now + LEFT_TO_THE_LEDGER)
+            else:
+                await forwards.add(tx, payment, share, name, now)
         return await invoices.pay(tx, invoice, payment.received, now)

@@ -43,6 +43,27 @@ def test_a_lost_sale_is_found_although_a_new_one_was_kept_before_the_ledger_was_
     clock.run(play, seed=1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_paid_on_is_not_paid_again_to_the_account_that_a_merchant_has_now(
+    seed: int, files: Files
+) -> None:
+    """There Blink knows no payout invoice of that name, so it refuses none."""
+
+    async def play() -> None:
+        async with opened(files, seed) as world:
+            files.back_up()
+            for sats in (1_000, 2_000, 3_000):
+                await world.pay(await world.sell(world.shops[0], sats))
+            await asyncio.sleep(5)
+            world.move_shop()
+            await world.restore()
+            await asyncio.sleep(200)  # by then the receipts are no longer too young to be lost
+            await judge.settle(world)
+            await judge.judge(world)
+
+    clock.run(play, seed)
+
+
 @pytest.mark.parametrize(
     ("point", "seed"),
     [
