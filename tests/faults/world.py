@@ -367,6 +367,8 @@ class World:
             await self.begin()
         await self.serving()
         await asyncio.sleep(max(0, self.blocked_until - asyncio.get_running_loop().time()))
+        for sale in self.sales:
+            sale.connect_at = 0.0  # a page that asks seldom asks once more before it is judged
 
 
 @cache
