@@ -26,8 +26,9 @@ Names = Mapping[tuple[PaymentHash, int], str]
 
 NO_NAMES: Final[Names] = {}
 
-# As long as a lease: whoever has read that name settles the forward with the SEND that bears it. Were
-# it paid meanwhile to an account that its merchant has only now, nothing there would refuse the name.
+# As long as a lease: whoever has read that name settles the forward with the SEND that bears it.
+# Were it paid meanwhile to an account that its merchant has only now, nothing there would refuse
+# the name.
 LEFT_TO_THE_LEDGER: Final = timedelta(seconds=60)
 
 
