@@ -26,9 +26,8 @@ async def add(
     share: Share,
     external_id: str,
     now: datetime,
-    due_at: datetime | None = None,
 ) -> None:
-    """Queue a forward, due at once unless it says when. It is as old as its payment."""
+    """Queue a forward, due at once. It is as old as its payment."""
     values = {
         "payment_hash": payment.payment_hash,
         "position": share.position,
@@ -39,7 +38,7 @@ async def add(
         "attempt": 1,
         "external_id": external_id,
         "tries": 0,
-        "due_at": due_at or now,
+        "due_at": now,
         "created_at": payment.seen_at,
     }
     if await insert_new(tx, forwards, values):

@@ -44,6 +44,14 @@ async def resolve(
     return True
 
 
+async def hold(tx: Transaction, forward: Forward, reason: str, now: datetime) -> bool:
+    """Keep a forward from being paid until a person helps; false if somebody works on it."""
+    values = {"state": ForwardState.HELD, "held_reason": reason, "due_at": None}
+    return await _intervene(
+        tx, forward, values, Step(now, "held", Actor.RECONCILIATION, {"reason": reason})
+    )
+
+
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
     """Keep a SEND that Blink has and nobody here has seen settle; false while it is worked on."""
     values = {

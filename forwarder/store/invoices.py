@@ -109,10 +109,9 @@ async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> set[Payment
 
 async def first_issued(tx: Transaction, source: Source) -> datetime | None:
     """When the oldest invoice of a source was made, by its clock."""
-    query = select(invoices.c.issued_at).where(invoices.c.source == source)
-    oldest: datetime | None = (
-        await tx.execute(query.order_by(invoices.c.id).limit(1))
-    ).scalar_one_or_none()
+    # What a lost database gets back may be older than what was kept first.
+    query = select(func.min(invoices.c.issued_at)).where(invoices.c.source == source)
+    oldest: datetime | None = (await tx.execute(query)).scalar_one()
     return oldest
 
 

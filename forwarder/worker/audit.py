@@ -58,14 +58,12 @@ class Audit:
         self._source = wallet.source
         self._merchants: Sequence[Merchant] = ()
         self._received: dict[str, PaymentHash] = {}
-        self._sent = {
-            without_attempt(e.external_id): e.external_id
-            for page in pages
-            for e in page
-            if _is_ours(e)
-        }
-        self._names: dict[tuple[PaymentHash, int], str] = {}
-        self._payouts = {e.payment_hash: e for page in pages for e in page if _is_ours(e)}
+        # Of two under one stem, the one that has settled counts.
+        ours = sorted((e for page in pages for e in page if _is_ours(e)), key=_is_paid)
+        self._by_name = {without_attempt(e.external_id): e for e in ours}
+        self._payouts = {e.payment_hash: e for e in ours}
+        self._paid_on: dict[tuple[PaymentHash, int], Entry] = {}
+        self._taken: set[PaymentHash] = set()
         self.report = Report(dry_run, entries=sum(map(len, pages)))
 
     async def run(self) -> Report:
@@ -100,24 +98,21 @@ class Audit:
                 await self._received_as(entry, kept[payment_hash])
 
     def _remember(self, payment_hash: PaymentHash) -> None:
-        """What a payout of this payment is called, by any key, and whether there is one already.
-
-        A forward that is queued now takes over that name: were it to ask for another payout
-        invoice, Blink would refuse it, and the one that was paid would be found.
-        """
+        """What a payout of this payment is called, by any key, and whether there is one already."""
         for stem in self._keyring.forward_prefixes(payment_hash, position=0):
             self._received[stem] = payment_hash
-            if (name := self._sent.get(stem)) is not None:
-                self._names[payment_hash, 0] = name
+            if (sent := self._by_name.get(stem)) is not None:
+                self._paid_on[payment_hash, 0] = sent
 
     async def _missed(self, entry: Entry, payment_hash: PaymentHash) -> dict[PaymentHash, Payment]:
         """Take it in; returns what is kept of it then."""
+        self._taken.add(payment_hash)
         self.report.missed.append(payment_hash)
         log.warning("a payment was missed", payment_hash=payment_hash, sats=entry.amount)
         receipt = entry.receipt()
         if receipt is None or self.report.dry_run:
             return {}
-        await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._names)
+        await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._paid_on)
         await failpoint("audit.taken")
         async with self._database.reading() as tx:
             return await payments.among(tx, [payment_hash])
@@ -143,12 +138,18 @@ class Audit:
         merchant = self._keyring.seller(entry.external_id, self._merchants)
         if merchant is None:
             self.report.unmatched.append(payment_hash)
-        elif entry.created_at > self._clock() - LOST_AFTER:
+        elif self._may_still_be_kept(entry, payment_hash):
             self.report.young.append(payment_hash)
         else:
+            self._taken.add(payment_hash)
             self.report.rebuilt.append(payment_hash)
             if not self.report.dry_run:
-                await self._rebuilding.rebuild(entry, payment_hash, merchant, self._names)
+                await self._rebuilding.rebuild(entry, payment_hash, merchant, self._paid_on)
+
+    def _may_still_be_kept(self, entry: Entry, payment_hash: PaymentHash) -> bool:
+        """Whether the call that made the invoice may be under way; what was paid on was kept."""
+        is_young = entry.created_at > self._clock() - LOST_AFTER
+        return is_young and (payment_hash, 0) not in self._paid_on
 
     # Returns
 
@@ -217,6 +218,8 @@ class Audit:
     def _compare(self, entry: Entry, forward: Forward) -> None:
         if forward.transaction_id == entry.id:
             self.report.drift_sats += abs(-entry.amount - forward.amount)
+            if forward.payment_hash in self._taken:
+                self._found_paid(forward)
             return
         self.report.drift_sats += -entry.amount
         log.critical(
@@ -235,10 +238,13 @@ class Audit:
                 return  # it is being worked on, and will be proven by whoever does
             told = await complete(tx, forward, self._clock())
         await failpoint("audit.settled")
+        self._found_paid(forward)
+        await self._notifier.deliver(told)
+
+    def _found_paid(self, forward: Forward) -> None:
         self.report.settled.append(forward.payment_hash)
         self._metrics.ended(forward, End.FOUND_PAID, self._clock())
         log.warning("a payout was found paid", payment_hash=forward.payment_hash)
-        await self._notifier.deliver(told)
 
 
 def _is_paid(entry: Entry) -> bool:

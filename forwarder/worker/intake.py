@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice
+from forwarder.model.ledger import Entry, EntryStatus
 from forwarder.model.message import Message
 from forwarder.model.payment import Payment, Receipt, Witness, shares_of
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
-from forwarder.store import forwards, invoices, locks, payments
+from forwarder.store import forwards, interventions, invoices, locks, payments
 from forwarder.store.database import Transaction
 from forwarder.worker.common import Common
+from forwarder.worker.moves import complete
 
 log = structlog.get_logger(__name__)
 
-Names = Mapping[tuple[PaymentHash, int], str]
-"""The name at Blink of a payment's payout, by position."""
+Sends = Mapping[tuple[PaymentHash, int], Entry]
+"""The SEND with which a source has paid a payment on already, by position."""
 
-NO_NAMES: Final[Names] = {}
+NO_SENDS: Final[Sends] = {}
 
-# As long as a lease: whoever has read that name settles the forward with the SEND that bears it.
-# Were it paid meanwhile to an account that its merchant has only now, nothing there would refuse
-# the name.
-LEFT_TO_THE_LEDGER: Final = timedelta(seconds=60)
+_UNDERWAY: Final = (
+    "our database was lost while {} was paying this: a reconciliation finds it once it has settled;"
+    " if it fails, replay"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Kept:
 
     receipt: Receipt
     invoice: Invoice | None
-    message: Message | None
+    messages: Sequence[Message]
 
 
 class Intake:
@@ -57,12 +60,12 @@ class Intake:
         receipts: Sequence[Receipt],
         source: Source,
         witness: Witness,
-        names: Names = NO_NAMES,
+        sends: Sends = NO_SENDS,
     ) -> None:
         """Keep the receipts that are new, and tell the pages of those that belong to an invoice.
 
-        `source` has the money: what a webhook says is asked for there first. `names` are the names
-        that payouts of these payments already have at Blink.
+        `source` has the money: what a webhook says is asked for there first. `sends` are what an
+        earlier state of our database has paid on of these payments.
         """
         fresh = await self._unknown(receipts)
         self._metrics.duplicates.labels(source, witness).inc(len(receipts) - len(fresh))
@@ -71,23 +74,23 @@ class Intake:
         async with self._database.transaction() as tx:
             # In one order, or two processes could wait for each other.
             in_order = sorted(fresh, key=lambda receipt: receipt.payment_hash)
-            kept = [await self._record(tx, one, source, witness, names) for one in in_order]
+            kept = [await self._record(tx, one, source, witness, sends) for one in in_order]
         new = [one for one in kept if one is not None]
         for one in new:
             self._note(one, source, witness)
-        await self.announce(one.message for one in new if one.message is not None)
+        await self.announce(message for one in new for message in one.messages)
 
     async def match(
-        self, tx: Transaction, invoice: Invoice, names: Names = NO_NAMES
-    ) -> Message | None:
+        self, tx: Transaction, invoice: Invoice, sends: Sends = NO_SENDS
+    ) -> Sequence[Message]:
         """Tie a payment that came before its invoice was kept to it.
 
         A customer can pay, and Blink can say so, before the call that made the invoice is answered.
         """
         payment = await payments.find(tx, invoice.payment_hash)
         if payment is None or not await payments.match(tx, payment, invoice.id, self._clock()):
-            return None
-        return await self._settle(tx, invoice, payment, names)
+            return []
+        return await self._settle(tx, invoice, payment, sends)
 
     async def announce(self, messages: Iterable[Message]) -> None:
         """Tell the pages first, and wake the payout only then: `paid` waits for no forwarding."""
@@ -106,7 +109,7 @@ class Intake:
         return [receipt for receipt in receipts if receipt.payment_hash not in known]
 
     async def _record(
-        self, tx: Transaction, receipt: Receipt, source: Source, witness: Witness, names: Names
+        self, tx: Transaction, receipt: Receipt, source: Source, witness: Witness, sends: Sends
     ) -> Kept | None:
         """Keep one receipt; None if it is known, or not a payment."""
         await locks.hold(tx, receipt.payment_hash)
@@ -119,8 +122,8 @@ class Intake:
             return None
         payment = await payments.find(tx, receipt.payment_hash)
         if invoice is None or payment is None:
-            return Kept(receipt, None, None)
-        return Kept(receipt, invoice, await self._settle(tx, invoice, payment, names))
+            return Kept(receipt, None, [])
+        return Kept(receipt, invoice, await self._settle(tx, invoice, payment, sends))
 
     def _note(self, kept: Kept, source: Source, witness: Witness) -> None:
         self._metrics.received_payment(kept.receipt, source, witness)
@@ -134,13 +137,28 @@ class Intake:
         )
 
     async def _settle(
-        self, tx: Transaction, invoice: Invoice, payment: Payment, names: Names
-    ) -> Message | None:
+        self, tx: Transaction, invoice: Invoice, payment: Payment, sends: Sends
+    ) -> Sequence[Message]:
         now = self._clock()
         for share in shares_of(payment.received, invoice.merchant_id):
             name = self._keyring.forward_name(payment.payment_hash, share.position, attempt=1)
-            if known := names.get((payment.payment_hash, share.position)):
-                await forwards.add(tx, payment, share, known, now, now + LEFT_TO_THE_LEDGER)
-            else:
-                await forwards.add(tx, payment, share, name, now)
-        return await invoices.pay(tx, invoice, payment.received, now)
+            await forwards.add(tx, payment, share, name, now)
+        paid = await invoices.pay(tx, invoice, payment.received, now)
+        told = [] if paid is None else [paid]
+        for forward in await forwards.of_payment(tx, payment.payment_hash) if sends else []:
+            if sent := sends.get((forward.payment_hash, forward.position)):
+                told += await _adopt(tx, forward, sent, now)
+        return told
+
+
+async def _adopt(tx: Transaction, forward: Forward, sent: Entry, now: datetime) -> list[Message]:
+    """Keep what an earlier state of our database has paid on, before anybody can pay it again.
+
+    Blink would refuse a second payout invoice of that name, but only on the account that made the
+    first one, and a merchant may have another one now.
+    """
+    if sent.status is EntryStatus.SUCCESS:
+        await interventions.settle(tx, forward, sent, now)
+        return await complete(tx, forward, now)
+    await interventions.hold(tx, forward, _UNDERWAY.format(sent.id), now)
+    return []

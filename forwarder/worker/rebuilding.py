@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from forwarder.failpoints import failpoint
@@ -17,7 +19,7 @@ from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import invoices, locks
 from forwarder.worker.common import Common
-from forwarder.worker.intake import Intake, Names
+from forwarder.worker.intake import Intake, Sends
 from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
@@ -33,11 +35,11 @@ class Rebuilding:
         self._wallet = wallet
 
     async def rebuild(
-        self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant, names: Names
+        self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant, sends: Sends
     ) -> None:
         """Keep the invoice under its name at its source, for the till's own is not known there.
 
-        What is kept of its payment is then forwarded; `names` are as in `Intake.take`.
+        What is kept of its payment is then forwarded; `sends` are as in `Intake.take`.
         """
         try:
             issued = await self._wallet.invoice_of(payment_hash)
@@ -46,20 +48,20 @@ class Rebuilding:
             log.error("a lost invoice cannot be read", payment_hash=payment_hash, reason=str(exc))
             return
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
-        told = await self._keep(merchant, order, issued, names)
+        told = await self._keep(merchant, order, issued, sends)
         await failpoint("rebuilding.kept")
-        await self._intake.announce([] if told is None else [told])
+        await self._intake.announce(told)
 
     async def _keep(
-        self, merchant: Merchant, order: Order, issued: Issued, names: Names
-    ) -> Message | None:
+        self, merchant: Merchant, order: Order, issued: Issued, sends: Sends
+    ) -> Sequence[Message]:
         now = self._clock()
         async with self._database.transaction() as tx:
             await locks.hold(tx, issued.payment_hash)
             kept = await invoices.keep(tx, merchant.id, order, issued, now, Actor.RECONCILIATION)
             # Its till may have kept it meanwhile.
             invoice = kept or await invoices.by_hash(tx, issued.payment_hash)
-            return None if invoice is None else await self._intake.match(tx, invoice, names)
+            return [] if invoice is None else await self._intake.match(tx, invoice, sends)
 
 
 def _order(entry: Entry, issued: Issued, source: Source) -> Order:

@@ -50,6 +50,7 @@ class Reconciler:
         self._clock = common.clock
         self._metrics = common.metrics
         self._interval_seconds = interval_seconds
+        self._lost: set[Source] = set()
         self._one_at_a_time = {source: asyncio.Lock() for source in Source}
 
     async def run(self) -> None:
@@ -122,7 +123,7 @@ class Reconciler:
         pages: list[Sequence[Entry]] = []
         async for page in wallet.entries_since(since or BEGINNING):
             await failpoint("reconciler.read")
-            if since is None and not pages and not await self._is_lost(page):
+            if since is None and not pages and not await self._is_lost(wallet.source, page):
                 return await self._read_own(wallet)
             pages.append(page)
         return pages
@@ -142,16 +143,19 @@ class Reconciler:
         # A clock that ran ahead and was put right hides nothing that comes after.
         return min(last.read_until, self._clock()) - OVERLAP
 
-    async def _is_lost(self, page: Sequence[Entry]) -> bool:
+    async def _is_lost(self, source: Source, page: Sequence[Entry]) -> bool:
         """Whether there are sales of ours that are not kept: then it is our database that was lost.
 
         It may know newer ones: tills go on selling while the ledger is read, and that can be cut.
+        What was once found lost is therefore read from its beginning until that has come to an end.
         """
         async with self._database.reading() as tx:
             sellers = await merchants.everyone(tx)
             kept = await invoices.among(tx, [e.payment_hash for e in page if e.payment_hash])
         sales = [entry for entry in page if self._keyring.seller(entry.external_id, sellers)]
-        return any(entry.payment_hash not in kept for entry in sales)
+        if any(entry.payment_hash not in kept for entry in sales):
+            self._lost.add(source)
+        return source in self._lost
 
     async def _keep(
         self,

@@ -108,7 +108,7 @@ class Sales:
             invoice = kept or await invoices.find(tx, merchant.id, order.external_id)
             if invoice is None:
                 raise Unknown("the invoice that was made is kept for another order")
-            paid = await self._intake.match(tx, invoice) if kept else None
+            told = await self._intake.match(tx, invoice) if kept else []
         await failpoint("sales.kept")
         self._metrics.invoices_made.inc()
         log.info(
@@ -119,8 +119,8 @@ class Sales:
             sats=invoice.amount,
         )
         self._bells.expiry.ring()
-        if paid is not None:
-            await self._intake.announce([paid])
+        if told:
+            await self._intake.announce(told)
         return invoice
 
     async def cancel(self, invoice: Invoice) -> Invoice:

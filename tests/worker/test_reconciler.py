@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from forwarder import failpoints
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import FORWARD
+from forwarder.model.outcome import Unknown
 from forwarder.model.report import Report
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
+from forwarder.sandbox.faults import FaultKind
 from forwarder.sandbox.invoices import InvoiceOrder
 from forwarder.sandbox.transactions import TransactionView
 from forwarder.store import payments, reconciliation
@@ -214,6 +217,42 @@ async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(shop: Shop) -> N
     assert await shop.worker.work() == 0
     assert shop.sends == 3
     await finds_nothing(shop)
+
+
+async def test_what_was_paid_on_is_settled_as_it_is_taken_in(shop: Shop) -> None:
+    """No moment is left in which it could be paid to the account that its merchant has now."""
+    invoice = await forwarded(shop)
+    shop.clock.advance(-90)  # so young that its till might still keep it, had it not been paid on
+    await shop.lose()
+
+    async def die() -> None:
+        raise Unknown("the process has died")
+
+    failpoints.arm("rebuilding.kept", die)
+    with pytest.raises(Unknown):
+        await shop.reconciler.recover()
+    await shop.is_forwarded(invoice)
+    assert (await shop.worker.work(), shop.sends) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["pending_then_success", "pending_then_failure"])
+async def test_a_payout_under_way_that_was_lost_is_held_until_it_has_ended(
+    shop: Shop, kind: FaultKind
+) -> None:
+    invoice = await shop.queue()
+    shop.fault(PAY, kind, seconds=3_600)
+    await shop.worker.work()
+    await shop.lose()
+    await shop.reconciler.recover()
+    forward = await shop.forward(invoice)
+    assert forward.state is HELD
+    assert "once it has settled" in str(forward.held_reason)
+    assert await shop.worker.work() == 0
+    assert shop.operations(shop.pos).count(PAY) == 1
+
+    shop.blink.hasten()
+    settled = (await shop.reconciler.recover()).settled
+    assert settled == ([invoice.payment_hash] if kind == "pending_then_success" else [])
 
 
 async def test_a_lost_sale_that_blink_cannot_show_now_is_made_again_later(
