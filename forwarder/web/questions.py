@@ -13,7 +13,7 @@ from forwarder.model import calendar
 from forwarder.model.calendar import ZONES, Unit
 from forwarder.model.sale import Place, Search, Standing, Wanted
 from forwarder.model.source import Source
-from forwarder.web.requests import Limit, Moment, Note, Plain, Sent, moment
+from forwarder.web.requests import PLAIN, Limit, Moment, Note, Plain, Sent, moment
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 
@@ -43,6 +43,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(calendar.zone_named), _schema(enum=so
 Standings = Annotated[Standing, _schema(enum=[*Standing])]
 Sources = Annotated[Source, _schema(enum=[*Source])]
 Units = Annotated[Unit, _schema(enum=[*Unit])]
+Sought = Annotated[str, Field(min_length=1, max_length=100, json_schema_extra=PLAIN), Plain]
 Before = Annotated[Place, BeforeValidator(_place), _schema(format="date-time")]
 
 
@@ -61,7 +62,7 @@ class Listed(_Asked):
     """The query of `GET /api/payments`."""
 
     state: Standings | None = None
-    search: Annotated[str, Field(min_length=1, max_length=100), Plain] | None = None
+    search: Sought | None = None
     source: Sources | None = None
     limit: Limit = 20
     before: Before | None = None

@@ -21,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from forwarder.model.source import Source
 from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS, PaymentHash
@@ -91,14 +92,10 @@ Description = Annotated[
     WithJsonSchema({"type": "string", "maxLength": MAX_MEMO_BYTES, "pattern": _PLAIN}),
 ]
 Plain = AfterValidator(_plain_text)
-Note = Annotated[
-    str,
-    Field(min_length=1, max_length=500),
-    Plain,
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 500, "pattern": _PLAIN}),
-]
+PLAIN: Final[JsonDict] = {"pattern": _PLAIN}
+"""What the document says of a text that is `Plain`."""
 
-
+Note = Annotated[str, Field(min_length=1, max_length=500, json_schema_extra=PLAIN), Plain]
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LISTED), BeforeValidator(_count)]
 
