@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
@@ -79,16 +78,18 @@ async def next_due(
     tx: Transaction, lease: Lease, unread: Collection[Source] = ()
 ) -> datetime | None:
     """When the next forward may be claimed: a time that has come, a later one, or never."""
-    first, last = (await tx.execute(_extremes(frozenset(unread)))).one()
+    first, last = (await tx.execute(_extremes(unread) if unread else _EXTREMES)).one()
     return lease.now if last is not None and last > lease.horizon else first
 
 
-@cache
-def _extremes(unread: frozenset[Source]) -> Select[Any]:
+def _extremes(unread: Collection[Source]) -> Select[Any]:
     """Two queries in one: each finds its end of the index."""
     which = [_may_be_paid(unread)] if unread else []
     ends = (func.min(table.c.due_at), func.max(table.c.due_at))
     return select(*(select(end).where(*which).scalar_subquery() for end in ends))
+
+
+_EXTREMES: Final = _extremes(())
 
 
 def _may_be_paid(unread: Collection[Source]) -> ColumnElement[bool]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, func, select, update
 
@@ -124,16 +123,18 @@ async def last_end_before(tx: Transaction, moment: datetime) -> datetime | None:
 
 async def pending(tx: Transaction, source: Source | None = None) -> Pending:
     """What is being waited for; the index holds pending ones alone, so history costs nothing."""
-    count, oldest, next_expiry = (await tx.execute(_waited_for(source))).one()
+    count, oldest, next_expiry = (await tx.execute(_WAITED_FOR[source])).one()
     return Pending(count, oldest, next_expiry)
 
 
-@cache
 def _waited_for(source: Source | None) -> Select[Any, Any, Any]:
     whose = [] if source is None else [invoices.c.source == source]
     return select(
         func.count(), func.min(invoices.c.issued_at), func.min(invoices.c.expires_at)
     ).where(_PENDING, *whose)
+
+
+_WAITED_FOR: Final = {source: _waited_for(source) for source in (None, *Source)}
 
 
 async def due(tx: Transaction, now: datetime) -> list[Invoice]:
