@@ -76,12 +76,13 @@ async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) ->
         "due_at": None,
         "held_reason": None,
         "ended_at": lease.now,
+        "owner": None,
     }
     if sent.payout_hash is not None:
         values = {**values, "payout_hash": sent.payout_hash}
     detail = {"transactionId": sent.transaction_id, "amountSat": forward.amount}
     await totals.add(tx, Total.FORWARDED, forward.amount)
-    return await _release(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
+    return await _move(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
 
 
 async def mark_unpaid(
@@ -94,11 +95,12 @@ async def mark_unpaid(
     values = {
         "tries": forward.tries + 1,
         "due_at": due_at,
+        "owner": None,
         "refusal": None if refusal is None else str(refusal),
     }
     detail = {"refusal": values["refusal"]}
     step = "payout proven unpaid"
-    await _release(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
+    await _move(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
 
 
 async def mark_lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
@@ -135,9 +137,14 @@ async def hold(
     lease: Lease,
 ) -> Forward:
     """Stop until a person helps, or until `resume_at`."""
-    values = {"held_reason": reason, "due_at": resume_at, "tries": forward.tries + 1}
+    values = {
+        "held_reason": reason,
+        "due_at": resume_at,
+        "tries": forward.tries + 1,
+        "owner": None,
+    }
     detail = {"reason": reason}
-    return await _release(tx, forward, ForwardState.HELD, lease, values, "held", detail)
+    return await _move(tx, forward, ForwardState.HELD, lease, values, "held", detail)
 
 
 async def resume(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
@@ -159,18 +166,6 @@ async def postpone(
     detail = {"state": forward.state, "reason": reason, "tries": forward.tries + 1}
     await _write(tx, forward, lease, "try failed", detail)
     await _set(tx, forward, lease, {"tries": forward.tries + 1, "due_at": due_at, "owner": None})
-
-
-async def _release(
-    tx: Transaction,
-    forward: Forward,
-    to: ForwardState,
-    lease: Lease,
-    values: Values,
-    step: str,
-    detail: Detail,
-) -> Forward:
-    return await _move(tx, forward, to, lease, {**values, "owner": None}, step, detail)
 
 
 async def _move(
