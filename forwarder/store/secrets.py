@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -41,7 +42,8 @@ async def keep(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> N
 async def lead(tx: Transaction, fingerprints: Sequence[str], now: datetime) -> None:
     """Keep them, and that a service uses the first for what is new. Raises `ForeignSecret`."""
     await keep(tx, fingerprints, now)
-    if await _leader(tx) != fingerprints[0]:
+    leader = await _leader(tx)
+    if leader is None or leader.fingerprint != fingerprints[0]:
         newest = secrets.c.fingerprint == fingerprints[0]
         await tx.execute(update(secrets).where(newest).values(led_since=now))
 
@@ -51,21 +53,14 @@ async def led_since(tx: Transaction, fingerprints: Sequence[str]) -> datetime | 
 
     Raises `ForeignSecret`, and `NotLeading` if they use another.
     """
-    query = select(secrets.c.fingerprint, secrets.c.led_since)
-    kept = {row.fingerprint: row.led_since for row in await tx.execute(query)}
-    if kept and kept.keys().isdisjoint(fingerprints):
-        raise ForeignSecret
+    await recognise(tx, fingerprints)
     leader = await _leader(tx)
-    if leader is None:
-        return None
-    if leader != fingerprints[0]:
+    if leader is not None and leader.fingerprint != fingerprints[0]:
         raise NotLeading
-    led: datetime | None = kept[fingerprints[0]]
-    return led
+    return None if leader is None else leader.led_since
 
 
-async def _leader(tx: Transaction) -> str | None:
-    query = select(secrets.c.fingerprint).where(secrets.c.led_since.is_not(None))
-    last_first = query.order_by(secrets.c.led_since.desc()).limit(1)
-    leader: str | None = (await tx.execute(last_first)).scalar_one_or_none()
-    return leader
+async def _leader(tx: Transaction) -> Row[Any] | None:
+    """The value that services use for what is new, if one ever ran."""
+    led = select(secrets).where(secrets.c.led_since.is_not(None))
+    return (await tx.execute(led.order_by(secrets.c.led_since.desc()).limit(1))).first()
