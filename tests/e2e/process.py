@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.e2e.fork import Fork
 
 START_SECONDS = 20.0
 STOP_SECONDS = 40.0
@@ -36,7 +37,7 @@ class Forwarder:
     folder: Path
     port: int = field(default_factory=free_port)
     output: bytearray = field(default_factory=bytearray)
-    _process: asyncio.subprocess.Process | None = None
+    _process: asyncio.subprocess.Process | Fork | None = None
     _reader: asyncio.Task[None] | None = None
 
     @property
@@ -47,37 +48,18 @@ class Forwarder:
     async def start(self, **more: str) -> None:
         """Start it and wait until it is ready."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-X",
-            "dev",
-            "-m",
-            "forwarder",
-            "run",
-            cwd=self.folder,
-            env={**inherited, "PORT": str(self.port), **self.environment, **more},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        environment = {**inherited, "PORT": str(self.port), **self.environment, **more}
+        self._process = await Fork.start("run", cwd=self.folder, env=environment)
         self._reader = asyncio.create_task(self._read(self._process))
         await self._until_ready()
 
     async def execute(self, *words: str, **more: str) -> tuple[int, str]:
         """Run a command in its environment: the exit status, and all that it says."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "forwarder",
-            *words,
-            cwd=self.folder,
-            env={**inherited, **self.environment, "LOG_LEVEL": "error", **more},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
-        assert process.returncode is not None
-        return process.returncode, output.decode()
+        environment = {**inherited, **self.environment, "LOG_LEVEL": "error", **more}
+        process = await Fork.start(*words, cwd=self.folder, env=environment)
+        output = await asyncio.wait_for(process.stdout.read(), STOP_SECONDS)
+        return await process.wait(), output.decode()
 
     async def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -110,7 +92,7 @@ class Forwarder:
         self.send(number)
         return await self.wait()
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
+    async def _read(self, process: asyncio.subprocess.Process | Fork) -> None:
         assert process.stdout is not None
         while chunk := await process.stdout.read(65_536):
             self.output += chunk

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,10 @@ from forwarder.sandbox import Fault
 from tests.e2e.conftest import OPERATOR_TOKEN, World
 
 
-async def command(world: World, *words: str) -> tuple[int, str]:
-    """Run a command on the service's own database, and return its status and output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "forwarder",
-        *words,
-        cwd=world.forwarder.folder,
-        env={**world.forwarder.environment, "LOG_LEVEL": "error"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+def said(output: str) -> dict[str, Any]:
+    """The document that a command has printed after what it has logged."""
+    document: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return document
 
 
 async def operate(world: World, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
@@ -68,11 +57,11 @@ async def test_a_dry_run_tells_and_changes_nothing(world: World) -> None:
     sale = await world.till.sell()
     await world.forwarder.stop()
     await world.blink.pay(sale["invoice"])
-    status, output = await command(world, "reconcile", "--dry-run", "--json")
-    assert (status, json.loads(output)["missed"]) == (0, [sale["paymentHash"]])
+    status, output = await world.forwarder.execute("reconcile", "--dry-run", "--json")
+    assert (status, said(output)["missed"]) == (0, [sale["paymentHash"]])
     assert len(world.payouts()) == 0
-    status, output = await command(world, "reconcile", "--json")
-    assert json.loads(output)["missed"] == [sale["paymentHash"]]
+    status, output = await world.forwarder.execute("reconcile", "--json")
+    assert said(output)["missed"] == [sale["paymentHash"]]
     await world.forwarder.start()
     await world.till.until(sale, "forwarded")
 
@@ -84,7 +73,7 @@ async def test_a_page_learns_what_a_command_has_found(world: World) -> None:
     world.blink.faults.add(Fault(operation="event", kind="drop", times=1))
     async with world.till.page(sale) as page:
         await world.blink.pay(sale["invoice"])
-        status, _ = await command(world, "reconcile")
+        status, _ = await world.forwarder.execute("reconcile")
         assert status == 0
         await page.until("payment", seconds=2)
         await page.until("forwarded")
@@ -100,7 +89,7 @@ async def test_a_held_forward_is_replayed_and_pressing_twice_pays_once(world: Wo
     world.blink.disable_receive(world.merchant, disabled=False)
     answers = await asyncio.gather(*(operate(world, f"{path}/replay") for _ in range(2)))
     assert [status for status, _ in answers] == [200, 200]
-    assert (await command(world, "replay", sale["paymentHash"]))[0] == 0
+    assert (await world.forwarder.execute("replay", sale["paymentHash"]))[0] == 0
     await world.till.until(sale, "forwarded")
     assert world.earned == 1_000
 
@@ -116,7 +105,8 @@ async def test_a_held_forward_is_settled_by_hand(world: World) -> None:
     status, answer = await operate(world, path, {"note": "paid in cash"})
     assert (status, len(answer["resolved"])) == (200, 1)
     assert (await operate(world, path, {"note": "again"}))[0] == 409
-    assert (await command(world, "replay", sale["paymentHash"]))[1].strip() == "nothing to do"
+    status, output = await world.forwarder.execute("replay", sale["paymentHash"])
+    assert (status, output.strip()) == (0, "nothing to do")
     assert world.earned == 0
 
 
@@ -165,8 +155,8 @@ async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(
     await asyncio.sleep(1)
     assert len(world.payouts()) == 3
     assert world.earned == 600
-    status, output = await command(world, "recover", "--json")
-    assert (status, json.loads(output)["driftSats"]) == (0, 0)
+    status, output = await world.forwarder.execute("recover", "--json")
+    assert (status, said(output)["driftSats"]) == (0, 0)
 
 
 async def test_what_a_lost_database_had_just_taken_in_is_forwarded_soon(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
+import signal
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -19,6 +19,7 @@ from forwarder import logs
 from forwarder.blink.client import BlinkClient
 from forwarder.blink.errors import BlinkError
 from forwarder.cli import app
+from tests.e2e.fork import Fork
 from tests.hostile.environment import CANARY, NAMES, VALUES, is_clear, read_settings
 from tests.hostile.impostor import Impostor, serving
 
@@ -118,23 +119,15 @@ def test_a_database_that_cannot_be_meant_is_told_in_one_sentence(url: str, tmp_p
 
 async def run(environment: dict[str, str], folder: Path) -> tuple[int, str]:
     """The real process, which is expected not to start."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "forwarder", "run"),
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "PORT": "0", **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    told = {"PATH": "/usr/bin:/bin", "PORT": "0", **environment}
+    process = await Fork.start("run", cwd=folder, env=told)
     try:
         async with asyncio.timeout(8):
-            output, _ = await process.communicate()
+            output = await process.stdout.read()
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, output.decode(errors="replace")
+            process.send_signal(signal.SIGKILL)
+    return await process.wait(), output.decode(errors="replace")
 
 
 REFUSED: Final = (
