@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp import ServerDisconnectedError
+
 from forwarder import failpoints
 from tests.faults import judge
 from tests.faults.disk import Files
@@ -169,6 +171,11 @@ async def _plain(world: World) -> None:
     await asyncio.gather(_sell_and_pay(world, 1_000), _sell_and_pay(world, 2_000))
 
 
+async def _hinted(world: World) -> None:
+    world.has_webhook = True
+    await _plain(world)
+
+
 async def _cancelled(world: World) -> None:
     sale = await world.sell(world.shops[0], 1_000, memo="tea")
     await _sell_and_pay(world, 2_000)
@@ -216,18 +223,42 @@ async def _lost(world: World) -> None:
 
 
 async def _behind(world: World) -> None:
-    sale = await world.sell(world.shops[0], 1_000)
-    world.files.back_up()
-    await world.pay(sale)
-    await until(lambda: not judge.unfinished(world), 10)
-    await world.restore()
+    async def back_up() -> None:
+        failpoints.disarm("payout.due")
+        world.files.back_up()
+
+    failpoints.arm("payout.due", back_up)
+    await _sell_and_pay(world, 1_000)
+    if await until(lambda: world.files.has_backup and not judge.unfinished(world), 10):
+        await world.restore()
     await _sell_and_pay(world, 2_000)
 
 
+async def _restarted(world: World) -> None:
+    await _sell_and_pay(world, 1_000)
+    await world.rest()
+    await world.begin()
+    await _sell_and_pay(world, 2_000)
+
+
+async def _doubtful(world: World) -> None:
+    async def lose() -> None:
+        del world.network.hooks["network.paid"]
+        raise ServerDisconnectedError
+
+    world.network.hooks["network.paid"] = lose
+    await _plain(world)
+
+
 DAYS: Final[dict[str, Day]] = {
+    "service.prepared": _restarted,
+    "sending.proving": _doubtful,
+    "sending.proven": _doubtful,
     "sales.cancelled": _cancelled,
     "network.cancelled": _cancelled,
     "expiry.looked": _expired,
+    "hints.verified": _hinted,
+    "hints.kept": _hinted,
     "desk.chosen": _held,
     "interventions.replayed": _held,
     "reconciler.read": _reconciled,

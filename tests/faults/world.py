@@ -30,6 +30,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.merchant import fingerprint
 from forwarder.model.message import Message, Notice
+from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.sandbox import Sandbox, SandboxError
 from forwarder.sandbox.accounts import Account
@@ -46,6 +47,7 @@ from tests.faults.network import Network
 FLOAT: Final = 1_000_000
 SECRETS: Final = ("first-secret-0123456789", "second-secret-0123456789", "third-secret-0123456789")
 PATIENCE: Final = 12  # how often a till asks again
+WEBHOOK_PAUSES: Final = (0.1, 5.0, 300.0)  # Blink calls again when it gets no answer
 PAGE_SECONDS: Final = 0.6  # after so long a page that has lost its connection tries again
 # What a till may see while something is broken; it asks again.
 EXPECTED: Final = (Gone, BlinkError, SQLAlchemyError, OSError, asyncio.CancelledError, RuntimeError)
@@ -108,6 +110,7 @@ class World:
         self.stranger = self.sandbox.open_account("stranger", sats=FLOAT)
         self.network = Network.current = Network(self.sandbox, self.pos.id)
         self.off = timedelta()
+        self.has_webhook = False
         self.secrets = list(SECRETS[:1])
         self.life: Life | None = None
         self.lives = 0
@@ -247,7 +250,16 @@ class World:
         except SandboxError:
             return False
         sale.receipts += 1
+        if self.has_webhook:
+            self.network.spawn(self._call_webhook(sale.invoice.payment_hash))
         return True
+
+    async def _call_webhook(self, payment_hash: PaymentHash) -> None:
+        for pause in WEBHOOK_PAUSES:
+            await asyncio.sleep(pause)
+            with suppress(*EXPECTED):
+                await self.ask(lambda service: _hint(service, payment_hash))
+                return
 
     async def pay_anyway(self, sale: Sale) -> bool:
         """A user of Blink pays what has ended: Blink lets them, if there is a description."""
@@ -386,6 +398,10 @@ async def _create(service: Service, sale: Sale) -> Invoice:
     if merchant is None:
         raise Gone  # a till whose shop was just forgotten, until it is enrolled again
     return await service.sales.create(merchant, sale.order)
+
+
+async def _hint(service: Service, payment_hash: PaymentHash) -> None:
+    await service.hints.keep(Source.BLINK, payment_hash)
 
 
 async def _connect(service: Service, sale: Sale) -> None:
