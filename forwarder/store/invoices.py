@@ -14,7 +14,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Issued, Order
 from forwarder.model.message import Message
 from forwarder.model.source import Source
-from forwarder.model.units import PaymentHash, Sats
+from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.store import journal, messages, rows, totals
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -40,9 +40,10 @@ async def keep(
     order: Order,
     issued: Issued,
     now: datetime,
+    wallet_id: WalletId,
     actor: Actor = Actor.POS,
 ) -> Invoice | None:
-    """Keep a new invoice as `pending`; None if the order already has one."""
+    """Keep a new invoice of a wallet as `pending`; None if the order already has one."""
     values: dict[str, object] = {
         "merchant_id": merchant_id,
         "external_id": order.external_id,
@@ -51,6 +52,7 @@ async def keep(
         "amount": order.amount,
         "description": order.description,
         "source": order.source,
+        "wallet_id": wallet_id,
         "state": InvoiceState.PENDING,
         "outlived": order.ends_before_blink,
         "issued_at": issued.issued_at,

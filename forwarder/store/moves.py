@@ -22,7 +22,7 @@ from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import forwards as table
-from forwarder.store.tables import payments
+from forwarder.store.tables import invoices, payments
 from forwarder.store.totals import Total
 
 
@@ -31,7 +31,7 @@ class LostClaim(Exception):
 
 
 class Insolvent(Exception):
-    """More would be sent for a payment than was received for it."""
+    """More would be sent for a payment from a wallet than that has received for it."""
 
 
 async def keep_invoice(
@@ -60,7 +60,7 @@ async def begin_sending(
     await locks.hold(tx, f"sending from {forward.source}")
     if await _lane_is_taken(tx, forward, lease.now):
         return None
-    if not await _is_covered(tx, forward):
+    if not await _is_covered(tx, forward, wallet_id):
         raise Insolvent
     values = {"sent_at": lease.now, "sent_from": wallet_id}
     return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
@@ -230,15 +230,25 @@ async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bo
     return (await tx.execute(select(other))).scalar_one()
 
 
-async def _is_covered(tx: Transaction, forward: Forward) -> bool:
-    """Whether what was received still covers this forward beside all that was sent (rule 5)."""
+async def _is_covered(tx: Transaction, forward: Forward, wallet_id: WalletId) -> bool:
+    """Whether what this wallet has received covers this forward beside all that was sent (rule 5).
+
+    What arrived on the wallet that a source had before cannot be paid on from the one it has now.
+    """
     spent = select(func.coalesce(func.sum(table.c.amount), 0)).where(
         table.c.payment_hash == forward.payment_hash,
         table.c.state.in_(SPENT),
         table.c.id != forward.id,
     )
-    received = select(func.coalesce(func.sum(payments.c.received), 0)).where(
-        payments.c.payment_hash == forward.payment_hash, payments.c.source == forward.source
+    here = or_(invoices.c.wallet_id.is_(None), invoices.c.wallet_id == wallet_id)
+    received = (
+        select(func.coalesce(func.sum(payments.c.received), 0))
+        .join(invoices, invoices.c.id == payments.c.invoice_id)
+        .where(
+            payments.c.payment_hash == forward.payment_hash,
+            payments.c.source == forward.source,
+            here,
+        )
     )
     spent_sats = int((await tx.execute(spent)).scalar_one())
     return spent_sats + forward.amount <= int((await tx.execute(received)).scalar_one())

@@ -89,6 +89,7 @@ invoices = Table(
     Column("amount", BigInteger, nullable=False),
     Column("description", Text, nullable=False),
     _source(),
+    Column("wallet_id", String(36)),
     Column("state", member_of(InvoiceState, 16), nullable=False),
     Column("outlived", Boolean, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),

@@ -58,7 +58,9 @@ class Rebuilding:
         now = self._clock()
         async with self._database.transaction() as tx:
             await locks.hold(tx, issued.payment_hash)
-            kept = await invoices.keep(tx, merchant.id, order, issued, now, Actor.RECONCILIATION)
+            kept = await invoices.keep(
+                tx, merchant.id, order, issued, now, self._wallet.id, Actor.RECONCILIATION
+            )
             # Its till may have kept it meanwhile.
             invoice = kept or await invoices.by_hash(tx, issued.payment_hash)
             return [] if invoice is None else await self._intake.match(tx, invoice, sends)

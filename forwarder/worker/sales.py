@@ -21,6 +21,7 @@ from forwarder.worker import creations
 from forwarder.worker.catch_up import WITNESS
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
+from forwarder.worker.wallet import Wallet
 from forwarder.worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -71,18 +72,20 @@ class Sales:
                 await creations.take(tx, now)
         await failpoint("sales.intended")
         with self._watching(order.source):
-            issued = await self._issue(merchant, order, attempt)
+            wallet = await self._wallets.of(order.source)
+            issued = await self._issue(wallet, merchant, order, attempt)
             await failpoint("sales.answered")
-            return await self._keep(merchant, order, issued)
+            return await self._keep(wallet, merchant, order, issued)
 
     async def left(self) -> int:
         """How many invoices may be made on BlinkPOS now."""
         async with self._database.reading() as tx:
             return await creations.left(tx, self._clock())
 
-    async def _issue(self, merchant: Merchant, order: Order, attempt: int) -> Issued:
+    async def _issue(
+        self, wallet: Wallet, merchant: Merchant, order: Order, attempt: int
+    ) -> Issued:
         name = self._keyring.sale_name(merchant.name, order.external_id, attempt)
-        wallet = await self._wallets.of(order.source)
         issued = await wallet.create_invoice(order, name)
         try:
             _compare(issued, order)
@@ -100,11 +103,14 @@ class Sales:
             yield
             self._bells.poll.ring()
 
-    async def _keep(self, merchant: Merchant, order: Order, issued: Issued) -> Invoice:
+    async def _keep(
+        self, wallet: Wallet, merchant: Merchant, order: Order, issued: Issued
+    ) -> Invoice:
         async with self._database.transaction() as tx:
             # Its payment may be taken in by another process at this very moment.
             await locks.hold(tx, issued.payment_hash)
-            kept = await invoices.keep(tx, merchant.id, order, issued, self._clock())
+            now = self._clock()
+            kept = await invoices.keep(tx, merchant.id, order, issued, now, wallet.id)
             # Somebody else was faster with the same order: nobody will ever see our invoice.
             invoice = kept or await invoices.find(tx, merchant.id, order.external_id)
             if invoice is None:

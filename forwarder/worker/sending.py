@@ -68,7 +68,7 @@ class Sending:
         try:
             sending = await self._moves.begin_sending(forward, wallet.id)
         except Insolvent:
-            reason = "more would be sent for this payment than was received"
+            reason = f"more would be sent for this payment than wallet {wallet.id} has received"
             return await self._moves.hold(forward, reason)
         await failpoint("sending.kept")
         return None if sending is None else await self._pay(sending, wallet)

@@ -61,7 +61,8 @@ async def _invoices(played: Stage, count: int) -> list[tuple[Invoice, str]]:
     keyring, now = Keyring((SecretStr(SECRET_KEY),)), utc_now()
     async with Database.open(played.database_url) as database, database.transaction() as tx:
         merchant = await _merchant(tx, played, Vault(keyring))
-        kept = [await _keep(tx, merchant, number, now) for number in range(count)]
+        wallet_id = WalletId(played.forwarder.environment["BLINKPOS_BTC_WALLET_ID"])
+        kept = [await _keep(tx, merchant, wallet_id, number, now) for number in range(count)]
     tokens = PageTokens(keyring)
     return [(invoice, tokens.issue(invoice, now)) for invoice in kept]
 
@@ -80,10 +81,12 @@ async def _merchant(tx: Transaction, played: Stage, vault: Vault) -> Merchant:
     )
 
 
-async def _keep(tx: Transaction, merchant: Merchant, number: int, now: datetime) -> Invoice:
+async def _keep(
+    tx: Transaction, merchant: Merchant, wallet_id: WalletId, number: int, now: datetime
+) -> Invoice:
     order = Order(f"waiting-{number}", Sats(1), "", 3_600)
     issued = Issued(PaymentHash(f"{number:064x}"), f"lnbcrt{number}", now)
-    invoice = await invoices.keep(tx, merchant.id, order, issued, now)
+    invoice = await invoices.keep(tx, merchant.id, order, issued, now, wallet_id)
     assert invoice is not None
     return invoice
 

@@ -28,6 +28,30 @@ async def test_another_blinkpos_wallet_pays_nothing_again(world: World) -> None:
     assert (await world.till.snapshot(sale))["status"] == "paid"
 
 
+async def test_money_on_the_blinkpos_account_of_before_is_paid_on_from_there_alone(
+    world: World,
+) -> None:
+    key = world.forwarder.environment["BLINKPOS_API_KEY"]
+    world.blink.disable_receive(world.merchant)
+    sale = await world.till.sell()
+    await world.blink.pay(sale["invoice"])
+    await world.till.until(sale, "paid")
+    world.forwarder.environment["BLINKPOS_API_KEY"] = world.blink.create_key(world.friend)
+    await world.forwarder.stop()
+    world.blink.disable_receive(world.merchant, disabled=False)
+    await world.forwarder.start()
+    await world.forwarder.execute("replay", "--all")
+    await world.until(lambda: b"than wallet" in world.forwarder.output, seconds=15)
+    assert world.earned == 0
+
+    world.forwarder.environment["BLINKPOS_API_KEY"] = key
+    await world.forwarder.stop()
+    await world.forwarder.start()
+    await world.forwarder.execute("replay", "--all")
+    await world.till.until(sale, "forwarded")
+    assert (world.earned, world.blink.sends(world.friend.btc_wallet_id)) == (1_000, [])
+
+
 async def test_a_database_refuses_a_secret_that_it_does_not_know(world: World) -> None:
     await world.forwarder.stop()
     secret = world.forwarder.environment["FORWARDER_SECRET_KEY"]

@@ -411,7 +411,7 @@ MISTAKES: Final = (
         (
             Patch(
                 _MOVES,
-                "    if not await _is_covered(tx, forward):\n        raise Insolvent\n",
+                "    if not await _is_covered(tx, forward, wallet_id):\n        raise Insolvent\n",
                 "",
             ),
         ),
@@ -520,11 +520,19 @@ MISTAKES: Final = (
         (
             Patch(
                 "forwarder/store/moves.py",
-                ", payments.c.source == forward.source\n",
-                "\n",
+                "            payments.c.source == forward.source,\n            here,\n",
+                "",
             ),
         ),
         ("tests/worker/test_node.py::test_the_money_of_a_source_is_never_sent_from_another",),
+    ),
+    Mistake(
+        "the money of one wallet sent from another",
+        (Patch("forwarder/store/moves.py", "            here,\n", ""),),
+        (
+            "tests/store/test_forwards.py::"
+            "test_what_another_wallet_has_received_is_not_sent_from_this_one",
+        ),
     ),
 )
 

@@ -75,7 +75,7 @@ async def a_merchant(tx: Transaction, name: str = "alice") -> Merchant:
 async def an_invoice(tx: Transaction, n: int = 1, sats: int = 1_000) -> Invoice:
     """The n-th invoice, pending."""
     merchant = await a_merchant(tx)
-    kept = await invoices.keep(tx, merchant.id, an_order(n, sats), issued(n), NOW)
+    kept = await invoices.keep(tx, merchant.id, an_order(n, sats), issued(n), NOW, WALLET)
     assert kept is not None
     return kept
 

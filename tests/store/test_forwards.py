@@ -9,14 +9,15 @@ from itertools import permutations, product
 from typing import cast
 
 import pytest
+from sqlalchemy import update
 
 from forwarder.model.forward import MOVES, Forward, ForwardState
 from forwarder.model.lease import Lease
 from forwarder.model.ledger import Paid
 from forwarder.model.payment import Share
 from forwarder.model.refusal import Refusal
-from forwarder.model.units import Sats
-from forwarder.store import claims, forwards, journal, moves, payments
+from forwarder.model.units import Sats, WalletId
+from forwarder.store import claims, forwards, journal, moves, payments, tables
 from forwarder.store.database import Database, Transaction
 from forwarder.store.moves import Insolvent, LostClaim
 from tests.store.rows import (
@@ -38,6 +39,8 @@ from tests.store.rows import (
 
 LATER = NOW + timedelta(minutes=5)
 REFUSAL = Refusal("NOT_FOUND", "no such invoice")
+
+OTHER_WALLET = WalletId("22222222-2222-4222-8222-222222222222")
 
 Q, I, S, F, H, R = ForwardState  # noqa: E741 - the states by their letters
 Move = Callable[[Transaction, Forward, Lease], Awaitable[object]]
@@ -326,6 +329,26 @@ async def test_more_than_was_received_is_never_sent(
             await moves.begin_sending(tx, last, WALLET, lease())
     async with database.reading() as tx:
         assert (await found(tx, last)).state is I
+
+
+async def test_what_another_wallet_has_received_is_not_sent_from_this_one(
+    database: Database,
+) -> None:
+    (forward,) = await shares(database, 1_000, 1_000)
+    with pytest.raises(Insolvent):
+        async with database.transaction() as tx:
+            await moves.begin_sending(tx, forward, OTHER_WALLET, lease())
+    async with database.transaction() as tx:
+        assert await moves.begin_sending(tx, forward, WALLET, lease()) is not None
+
+
+async def test_of_an_invoice_from_before_wallets_were_kept_it_is_not_asked(
+    database: Database,
+) -> None:
+    (forward,) = await shares(database, 1_000, 1_000)
+    async with database.transaction() as tx:
+        await tx.execute(update(tables.invoices).values(wallet_id=None))
+        assert await moves.begin_sending(tx, forward, OTHER_WALLET, lease()) is not None
 
 
 async def test_all_that_was_received_is_sent(database: Database) -> None:

@@ -15,7 +15,7 @@ from forwarder.model.invoice import MOVES, Ending, Invoice, InvoiceState, Order
 from forwarder.model.units import Sats
 from forwarder.store import invoices, journal, messages, tables
 from forwarder.store.database import Database, Transaction
-from tests.store.rows import NOW, a_hash, a_merchant, an_invoice, an_order, issued
+from tests.store.rows import NOW, WALLET, a_hash, a_merchant, an_invoice, an_order, issued
 
 PENDING, PAID = InvoiceState.PENDING, InvoiceState.PAID
 EXPIRED: Final = InvoiceState.EXPIRED
@@ -34,7 +34,7 @@ async def test_an_invoice_is_kept_as_it_was_ordered_and_made(database: Database)
     order = Order("order-1", Sats(1_234), "two coffees — ☕", 90)
     async with database.transaction() as tx:
         merchant = await a_merchant(tx)
-        kept = await invoices.keep(tx, merchant.id, order, issued(), NOW)
+        kept = await invoices.keep(tx, merchant.id, order, issued(), NOW, WALLET)
         assert kept is not None
         assert await invoices.by_id(tx, kept.id) == kept
         assert await invoices.by_hash(tx, a_hash(1)) == kept
@@ -49,7 +49,7 @@ async def test_an_invoice_is_kept_as_it_was_ordered_and_made(database: Database)
 async def test_an_order_has_one_invoice(database: Database) -> None:
     async with database.transaction() as tx:
         invoice = await an_invoice(tx)
-        again = await invoices.keep(tx, invoice.merchant_id, an_order(), issued(2), NOW)
+        again = await invoices.keep(tx, invoice.merchant_id, an_order(), issued(2), NOW, WALLET)
         assert again is None
         assert await invoices.by_hash(tx, a_hash(2)) is None
 
@@ -57,15 +57,15 @@ async def test_an_order_has_one_invoice(database: Database) -> None:
 async def test_a_payment_hash_has_one_invoice(database: Database) -> None:
     async with database.transaction() as tx:
         invoice = await an_invoice(tx)
-        again = await invoices.keep(tx, invoice.merchant_id, an_order(2), issued(1), NOW)
+        again = await invoices.keep(tx, invoice.merchant_id, an_order(2), issued(1), NOW, WALLET)
         assert again is None
 
 
 async def test_merchants_may_use_the_same_name(database: Database) -> None:
     async with database.transaction() as tx:
         alice, bob = await a_merchant(tx, "alice"), await a_merchant(tx, "bob")
-        first = await invoices.keep(tx, alice.id, an_order(), issued(1), NOW)
-        second = await invoices.keep(tx, bob.id, an_order(), issued(2), NOW)
+        first = await invoices.keep(tx, alice.id, an_order(), issued(1), NOW, WALLET)
+        second = await invoices.keep(tx, bob.id, an_order(), issued(2), NOW, WALLET)
         assert await invoices.find(tx, bob.id, "order-1") == second
         assert await invoices.named(tx, "order-1") == [first, second]
         assert await invoices.named(tx, "order-2") == []

@@ -301,6 +301,11 @@ class Shop:
         ]
 
     @property
+    def wallet(self) -> WalletId:
+        """The wallet that sells, and pays."""
+        return WalletId(self.pos.btc_wallet_id)
+
+    @property
     def sends(self) -> int:
         """How often BlinkPOS has paid."""
         return len(self.blink.sends(self.pos.btc_wallet_id))

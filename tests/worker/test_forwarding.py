@@ -232,7 +232,7 @@ async def test_a_payout_invoice_of_another_network_is_not_paid(shop: Shop) -> No
     mainnet = issue(1_000, "mainnet", at=shop.clock())
     order = Order("mainnet", Sats(1_000), "", 900)
     async with shop.database.transaction() as tx:
-        invoice = await invoices.keep(tx, shop.seller.id, order, mainnet, shop.clock())
+        invoice = await invoices.keep(tx, shop.seller.id, order, mainnet, shop.clock(), shop.wallet)
     assert invoice is not None
     receipt = Receipt(mainnet.payment_hash, "tx-mainnet", Sats(1_000))
     await shop.intake.take([receipt], Source.BLINK, Witness.SUBSCRIPTION)
@@ -466,7 +466,7 @@ async def test_while_another_process_is_sending_one_waits(shop: Shop) -> None:
         payout = await other.invoicing.make(forward)
         assert payout is not None
         ready.append(payout)
-    assert await other.moves.begin_sending(ready[0], WalletId(shop.pos.btc_wallet_id)) is not None
+    assert await other.moves.begin_sending(ready[0], shop.wallet) is not None
     await other.forwarding.advance(ready[1])
     waiting = await shop.forward(yours)
     assert waiting.state is INVOICED
@@ -644,7 +644,7 @@ async def dies_before(shop: Shop, step: Callable[[ForwardState], bool]) -> Invoi
     forward: Forward | None = claimed
     while forward is not None and not step(forward.state):
         if forward.state is INVOICED:
-            begun = await dead.moves.begin_sending(forward, WalletId(shop.pos.btc_wallet_id))
+            begun = await dead.moves.begin_sending(forward, shop.wallet)
             assert begun is not None
             forward = begun
         else:

@@ -72,7 +72,7 @@ async def test_a_payment_without_an_invoice_is_kept_and_waits_for_it(shop: Shop)
     assert kept.invoice_id is None
     issued = Issued(ELSEWHERE.payment_hash, "lnbcrt1", shop.clock())
     async with shop.database.transaction() as tx:
-        invoice = await invoices.keep(tx, shop.seller.id, ORDER, issued, shop.clock())
+        invoice = await invoices.keep(tx, shop.seller.id, ORDER, issued, shop.clock(), shop.wallet)
         assert invoice is not None
         told = await shop.intake.match(tx, invoice)
         assert await shop.intake.match(tx, invoice) == []

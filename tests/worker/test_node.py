@@ -492,7 +492,7 @@ async def test_the_money_of_a_source_is_never_sent_from_another(stall: Stall) ->
     await stall.work()
     held = await stall.shop.forward(invoice)
     assert held.state is ForwardState.HELD
-    assert "than was received" in str(held.held_reason)
+    assert "has received" in str(held.held_reason)
     assert not stall.shop.sends
 
 
