@@ -18,14 +18,12 @@ from forwarder.blink import documents, replies
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
 from forwarder.blink.lists import Connection, Node
-from forwarder.blink.pace import Pace
 from forwarder.blink.replies import ListedInvoice, Transaction
 from forwarder.bounds import BoundedResponse
-from forwarder.model import creations
 from forwarder.model.calls import Observer, outcome_of, unobserved
 from forwarder.model.invoice import Issued
 from forwarder.model.ledger import Entry, Paid, Underway
-from forwarder.model.refusal import TOO_MANY, Refusal
+from forwarder.model.refusal import Refusal
 from forwarder.model.units import PaymentHash, Sats, WalletId
 
 PAGE: Final = 100  # the most that Blink gives at once
@@ -85,7 +83,6 @@ class BlinkClient:
         self._session = session
         self._api_key = api_key
         self._observe = observe
-        self._creations = Pace(creations.LIMIT, creations.WINDOW.total_seconds())
 
     @classmethod
     @asynccontextmanager
@@ -104,8 +101,6 @@ class BlinkClient:
         self, wallet_id: WalletId, amount: Sats, memo: str, minutes: int, external_id: str
     ) -> Issued:
         """Make an invoice. Blink refuses an `external_id` that the account has used before."""
-        if not self._creations.take():
-            raise Refused(Refusal(TOO_MANY, "too many invoices in a minute; none was asked for"))
         wanted = {
             "walletId": wallet_id,
             "amount": amount,

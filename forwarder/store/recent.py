@@ -16,16 +16,20 @@ from forwarder.store.database import Transaction
 HANDSHAKES: Final = tables.handshakes
 """New websockets."""
 CREATIONS: Final = tables.creations
-"""Calls that make an invoice on BlinkPOS."""
+"""Calls that make an invoice, on the account of each `wallet_id`; None is BlinkPOS's."""
 
 
-async def times(tx: Transaction, kind: Table, since: datetime, now: datetime) -> list[datetime]:
+async def times(
+    tx: Transaction, kind: Table, since: datetime, now: datetime, **whose: object
+) -> list[datetime]:
     """When there was one after `since`, oldest first; none from a future that a wrong clock saw."""
-    query = select(kind.c.at).where(kind.c.at > since, kind.c.at <= now).order_by(kind.c.at)
-    return list((await tx.execute(query)).scalars())
+    query = select(kind.c.at).where(kind.c.at > since, kind.c.at <= now).filter_by(**whose)
+    return list((await tx.execute(query.order_by(kind.c.at))).scalars())
 
 
-async def add(tx: Transaction, kind: Table, now: datetime, window: timedelta) -> None:
+async def add(
+    tx: Transaction, kind: Table, now: datetime, window: timedelta, **whose: object
+) -> None:
     """Keep one, and forget those that no longer count."""
     await tx.execute(delete(kind).where(kind.c.at <= now - window))
-    await tx.execute(insert(kind).values(at=now))
+    await tx.execute(insert(kind).values(at=now, **whose))

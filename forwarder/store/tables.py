@@ -306,5 +306,6 @@ creations = Table(
     "creations",
     metadata,
     Column("id", Id, primary_key=True),
+    Column("wallet_id", String(36)),
     Column("at", UtcDateTime, nullable=False),
 )

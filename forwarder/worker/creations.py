@@ -1,4 +1,4 @@
-"""The budget of BlinkPOS's invoices, which all tills and all processes share."""
+"""The budget of invoices of each account at Blink, which all tills and all processes share."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from forwarder.blink.errors import Refused
 from forwarder.model import creations as budget
 from forwarder.model.creations import WINDOW
 from forwarder.model.refusal import TOO_MANY, Refusal
+from forwarder.model.units import WalletId
 from forwarder.store import locks, recent
 from forwarder.store.database import Transaction
 from forwarder.store.recent import CREATIONS
 
 
-async def take(tx: Transaction, now: datetime) -> None:
-    """Count one more, which may leave once `tx` is kept. Raises `Refused`."""
-    await locks.hold(tx, "creations")
-    if await left(tx, now) <= 0:
+async def take(tx: Transaction, now: datetime, wallet_id: WalletId | None = None) -> None:
+    """Count one more, which may leave once `tx` is kept. Raises `Refused`.
+
+    It is one of a merchant's wallet, or else of BlinkPOS's.
+    """
+    await locks.hold(tx, f"creations of {wallet_id}")
+    if await left(tx, now, wallet_id) <= 0:
         raise Refused(Refusal(TOO_MANY, "too many invoices in a minute; none was asked for"))
-    await recent.add(tx, CREATIONS, now, WINDOW)
+    await recent.add(tx, CREATIONS, now, WINDOW, wallet_id=wallet_id)
 
 
-async def left(tx: Transaction, now: datetime) -> int:
+async def left(tx: Transaction, now: datetime, wallet_id: WalletId | None = None) -> int:
     """How many may be asked for now."""
-    return budget.LIMIT - len(await recent.times(tx, CREATIONS, now - WINDOW, now))
+    counted = await recent.times(tx, CREATIONS, now - WINDOW, now, wallet_id=wallet_id)
+    return budget.LIMIT - len(counted)

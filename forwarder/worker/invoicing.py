@@ -15,6 +15,7 @@ from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.store.vault import VaultError
+from forwarder.worker import creations
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
 from forwarder.worker.wallet import CLOCKS_MAY_DIFFER
@@ -29,6 +30,7 @@ class Invoicing:
 
     def __init__(self, common: Common, moves: Moves) -> None:
         self._accounts = common.accounts
+        self._database = common.database
         self._keyring = common.keyring
         self._wallets = common.wallets
         self._moves = moves
@@ -51,6 +53,8 @@ class Invoicing:
 
     async def _create(self, forward: Forward) -> Issued:
         account = await self._accounts.of(forward.merchant_id)
+        async with self._database.transaction() as tx:
+            await creations.take(tx, self._clock(), account.wallet_id)
         memo = (await self._wallets.of(forward.source)).memo(forward)
         return await account.client.create_invoice(
             account.wallet_id, forward.amount, memo, PAYOUT_MINUTES, forward.external_id

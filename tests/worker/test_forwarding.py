@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from forwarder.model.creations import LIMIT
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.keyring import Keyring
@@ -21,7 +22,7 @@ from forwarder.sandbox.invoices import InvoiceOrder
 from forwarder.store import invoices, merchants, moves, tables
 from forwarder.store.database import StoreError
 from forwarder.store.vault import Vault
-from forwarder.worker import sending
+from forwarder.worker import creations, sending
 from forwarder.worker.accounts import Accounts
 from tests.model.samples import issue
 from tests.worker.conftest import CREATE, PAY, READ, Shop, Worker
@@ -445,6 +446,23 @@ async def test_a_payment_that_is_under_way_is_waited_for(shop: Shop, kind: str) 
     await shop.is_forwarded(invoice)
     assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 1
     assert shop.earned == 1_000
+
+
+async def test_a_merchants_account_is_asked_for_no_more_than_blink_makes_in_a_minute(
+    shop: Shop,
+) -> None:
+    """Whichever process asked, and however long it lived."""
+    wallet = WalletId(shop.merchant.btc_wallet_id)
+    async with shop.database.transaction() as tx:
+        for _ in range(LIMIT):
+            await creations.take(tx, shop.clock(), wallet)
+    invoice = await shop.queue()  # BlinkPOS's own account has a minute of its own
+    await shop.worker.work()
+    assert (await shop.forward(invoice)).state is QUEUED
+    assert CREATE not in shop.operations(shop.merchant)
+    shop.clock.advance(60)
+    await shop.worker.work()
+    await shop.is_forwarded(invoice)
 
 
 async def test_more_than_was_received_is_never_sent(shop: Shop) -> None:
