@@ -5,9 +5,9 @@ import { sats } from '../shared/words.js';
 import { ask } from './ask.js';
 import * as office from './office.js';
 
-/** Compare Blink's ledger with ours, and say what was found. Throws `CallError`. */
+/** Compare the sources' ledgers with ours, and say what was found. Throws `CallError`. */
 export async function reconcile() {
-  const text = "Blink's own ledger is read and compared with ours. What was missed is taken in.";
+  const text = "The sources' own ledgers are read and compared with ours. What was missed is taken in.";
   if (!(await ask({ title: 'Reconcile now?', text, yes: 'Reconcile' }))) return null;
   const { clean, entries, missed, driftSats } = await office.reconcile();
   if (clean) return `Compared ${entries} entries: everything agrees.`;
