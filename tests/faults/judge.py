@@ -1,4 +1,12 @@
-"""The judge: Blink's ledger says what has happened, and our database only what an operator sees."""
+"""The judge: Blink's ledger says what has happened, and our database only what an operator sees.
+
+What is promised, by the numbers of the verdicts:
+I1 each payment is forwarded, or shown as held; I2 at most once; I3 with all that was received, and
+nothing else; I4 never before it was received; I5 an end is final; I6 `forwarded` has its SEND;
+I7 the page learns the end; I8 the subscription is open while something is pending, and only then;
+I9 no secret is told or kept; I10 Blink's limits are kept; I11 recovering again, and I12 reconciling
+a clean ledger, changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +58,7 @@ def unfinished(world: World) -> list[str]:
     late = [
         receipt.payment_hash or ""
         for receipt in _income(world)
-        if receipt.payment_hash not in known or not _forwards_of(world, receipt, sent)
+        if receipt.payment_hash not in known or not _forwards_of(receipt, sent)
     ]
     rows = world.files.read(
         "SELECT payment_hash FROM forwards WHERE state NOT IN ('forwarded', 'resolved')"
@@ -63,18 +71,16 @@ def pending(world: World) -> bool:
     return bool(world.files.read("SELECT 1 FROM invoices WHERE state = 'pending' LIMIT 1"))
 
 
-async def judge(world: World, *, may_be_held: bool = False) -> None:
+async def judge(world: World) -> None:
     """Everything that is promised at rest."""
-    settled = sorted(_findings(world, may_be_held))
-    if not settled:
-        settled = [finding async for finding in _reconciled(world)]
-    if settled:
-        raise Verdict("; ".join(settled))
+    broken = sorted(_findings(world)) or [finding async for finding in _reconciled(world)]
+    if broken:
+        raise Verdict("; ".join(broken))
 
 
-def _findings(world: World, may_be_held: bool) -> Iterator[str]:
+def _findings(world: World) -> Iterator[str]:
     world.sandbox.verify()
-    yield from _forwarded_once(world, may_be_held)
+    yield from _forwarded_once(world)
     yield from _solvent(world)
     yield from _final(world)
     yield from _proven(world)
@@ -83,13 +89,12 @@ def _findings(world: World, may_be_held: bool) -> Iterator[str]:
     yield from _secret(world)
 
 
-def _forwarded_once(world: World, may_be_held: bool) -> Iterator[str]:
+def _forwarded_once(world: World) -> Iterator[str]:
     """I1, I2, I3."""
     sent = _sent_names(world)
-    seen = {name for (name,) in _seen_by_operator(world)}
     for receipt in _income(world):
-        sends = _forwards_of(world, receipt, sent)
-        if not sends and not (may_be_held and receipt.payment_hash in seen):
+        sends = _forwards_of(receipt, sent)
+        if not sends:
             yield f"I1: {receipt.payment_hash} was never forwarded"
         if len(sends) > 1:
             yield f"I2: {receipt.payment_hash} was forwarded {len(sends)} times"
@@ -272,7 +277,7 @@ def _sent_names(world: World) -> dict[str, list[TransactionView]]:
 
 
 def _forwards_of(
-    world: World, receipt: TransactionView, sent: dict[str, list[TransactionView]]
+    receipt: TransactionView, sent: dict[str, list[TransactionView]]
 ) -> list[TransactionView]:
     stems = _KEYRING.forward_prefixes(PaymentHash(receipt.payment_hash or ""), 0)
     return [send for stem in stems for send in sent.get(stem, ())]
@@ -289,14 +294,6 @@ def _stem(send: TransactionView) -> str:
 
 def _held(world: World) -> bool:
     return bool(world.files.read("SELECT 1 FROM forwards WHERE state = 'held' LIMIT 1"))
-
-
-def _seen_by_operator(world: World) -> list[tuple[str]]:
-    """Held, or kept without an invoice: what is shown as needing a person."""
-    return world.files.read(
-        "SELECT payment_hash FROM forwards WHERE state = 'held' "
-        "UNION SELECT payment_hash FROM payments WHERE invoice_id IS NULL"
-    )
 
 
 _TABLES: Final = ("payments", "forwards", "invoices", "journal", "messages", "refunds")

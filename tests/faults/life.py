@@ -38,7 +38,7 @@ class Peer(Protocol):
 
 
 class Life:
-    """A running service. `database` raises what goes wrong with the disk, if anything does."""
+    """A running service, with all that ends when it dies."""
 
     current: ContextVar[Life | None] = ContextVar("life", default=None)
 

@@ -149,9 +149,10 @@ class _Cut:
 
 
 async def until(holds: Callable[[], bool], seconds: float) -> bool:
-    until = asyncio.get_running_loop().time() + seconds
+    """Wait until it holds, no longer than so many seconds; says whether it does."""
+    deadline = asyncio.get_running_loop().time() + seconds
     while not holds():
-        if asyncio.get_running_loop().time() >= until:
+        if asyncio.get_running_loop().time() >= deadline:
             return False
         await asyncio.sleep(0.5)
     return True

@@ -76,7 +76,6 @@ class Sale:
     shop: Shop
     order: Order
     invoice: Invoice | None = None
-    receipts: int = 0
     told: list[tuple[float, str]] = field(default_factory=list)
     life: Life | None = None
     connect_at: float = 0.0
@@ -113,7 +112,6 @@ class World:
         self.has_webhook = False
         self.secrets = list(SECRETS[:1])
         self.life: Life | None = None
-        self.lives = 0
         self.sales: list[Sale] = []
         self.restored_at: list[datetime] = []
         self.moved: list[Shop] = []
@@ -180,7 +178,6 @@ class World:
     async def _keep_alive(self) -> None:
         while True:
             self.life = Life(self.settings(), self.now)
-            self.lives += 1
             await self.life.ended()
             await asyncio.sleep(self.random.uniform(0.1, 2.0))
 
@@ -249,7 +246,6 @@ class World:
             await self.sandbox.pay(sale.invoice.payment_request, sale.order.amount + extra)
         except SandboxError:
             return False
-        sale.receipts += 1
         if self.has_webhook:
             self.network.spawn(self._call_webhook(sale.invoice.payment_hash))
         return True
@@ -269,7 +265,6 @@ class World:
             await self.sandbox.pay_from(self.stranger, sale.invoice.payment_request)
         except SandboxError:
             return False
-        sale.receipts += 1
         return True
 
     async def cancel(self, sale: Sale) -> None:
@@ -281,11 +276,6 @@ class World:
     async def replay(self) -> None:
         """An operator has everything tried again that is held."""
         await self.insist(lambda service: service.desk.replay_all(Actor.HTTP))
-
-    async def replay_one(self, payment_hash: str) -> None:
-        """An operator has one payment tried again."""
-        name = PaymentHash(payment_hash)
-        await self.insist(lambda service: service.desk.replay(name, Actor.HTTP))
 
     async def reconcile(self) -> Any:  # noqa: ANN401
         """An operator has Blink's ledger read now."""
