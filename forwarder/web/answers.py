@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from forwarder.model.forward import ForwardState
 from forwarder.model.units import MAX_SATS
 
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -111,44 +110,3 @@ class Ready(TypedDict):
     """Whether sales can be made."""
 
     status: Literal["ready", "not ready"]
-
-
-class Moved(TypedDict):
-    """A forward as it stood before the call."""
-
-    paymentHash: Hash
-    position: int
-    amountSat: Sats
-    state: ForwardState
-    reason: str | None
-
-
-class Replayed(TypedDict):
-    """The forwards that are tried again now."""
-
-    success: Literal[True]
-    replayed: list[Moved]
-
-
-class Resolved(TypedDict):
-    """The forwards that were settled by hand."""
-
-    success: Literal[True]
-    resolved: list[Moved]
-
-
-class Reconciled(TypedDict):
-    """What a reading of Blink's ledger has found, by payment hash or Blink's transaction id."""
-
-    success: Literal[True]
-    clean: bool
-    dryRun: bool
-    entries: int
-    missed: list[Hash]
-    rebuilt: list[Hash]
-    unmatched: list[Hash]
-    young: list[Hash]
-    settled: list[Hash]
-    refunded: list[str]
-    strays: list[str]
-    driftSats: int

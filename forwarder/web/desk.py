@@ -8,8 +8,7 @@ from aiohttp import web
 from forwarder.model.actor import Actor
 from forwarder.web import requests, shapes
 from forwarder.web.keys import SERVICE
-from forwarder.web.questions import Broadcast
-from forwarder.web.requests import Resolution
+from forwarder.web.questions import Broadcast, Resolution
 from forwarder.web.responses import answer
 from forwarder.web.views import ToldView
 

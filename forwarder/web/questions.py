@@ -13,7 +13,7 @@ from forwarder.model import calendar
 from forwarder.model.calendar import ZONES, Unit
 from forwarder.model.sale import Place, Search, Standing, Wanted
 from forwarder.model.source import Source
-from forwarder.web.requests import PLAIN, Limit, Moment, Note, Plain, Sent, moment
+from forwarder.web.requests import PLAIN, Limit, Moment, Plain, Sent, moment
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 
@@ -43,6 +43,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(calendar.zone_named), _schema(enum=so
 Standings = Annotated[Standing, _schema(enum=[*Standing])]
 Sources = Annotated[Source, _schema(enum=[*Source])]
 Units = Annotated[Unit, _schema(enum=[*Unit])]
+Note = Annotated[str, Field(min_length=1, max_length=500, json_schema_extra=PLAIN), Plain]
 Sought = Annotated[str, Field(min_length=1, max_length=100, json_schema_extra=PLAIN), Plain]
 Before = Annotated[Place, BeforeValidator(_place), _schema(format="date-time")]
 
@@ -87,6 +88,12 @@ class Exported(_Asked):
 
     since: Time = Field(_EARLIEST, alias="from")
     until: Time | None = Field(None, alias="to")
+
+
+class Resolution(Sent):
+    """The body of `POST /api/payments/{paymentHash}/resolve`."""
+
+    note: Note
 
 
 class Broadcast(Sent):

@@ -95,7 +95,6 @@ Plain = AfterValidator(_plain_text)
 PLAIN: Final[JsonDict] = {"pattern": _PLAIN}
 """What the document says of a text that is `Plain`."""
 
-Note = Annotated[str, Field(min_length=1, max_length=500, json_schema_extra=PLAIN), Plain]
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LISTED), BeforeValidator(_count)]
 
@@ -121,12 +120,6 @@ class Listing(Sent):
 
     since: Moment | None = Field(None, alias="from")
     limit: Limit = 20
-
-
-class Resolution(Sent):
-    """The body of `POST /api/payments/{paymentHash}/resolve`."""
-
-    note: Note
 
 
 class Identify(Sent):

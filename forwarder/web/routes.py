@@ -37,17 +37,23 @@ from forwarder.web.answers import (
     Made,
     Noted,
     Ready,
-    Reconciled,
-    Replayed,
-    Resolved,
     Snapshot,
     Snapshots,
 )
 from forwarder.web.auth import Role
 from forwarder.web.keys import QUOTAS
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Where
-from forwarder.web.requests import Listing, NewInvoice, Resolution
-from forwarder.web.views import PageView, StatusView, StoryView, ToldView, TradesView
+from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Resolution, Where
+from forwarder.web.requests import Listing, NewInvoice
+from forwarder.web.views import (
+    PageView,
+    Reconciled,
+    Replayed,
+    Resolved,
+    StatusView,
+    StoryView,
+    ToldView,
+    TradesView,
+)
 from forwarder.web.webhooks import BlinkEvent, NodeEvent
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -135,7 +141,7 @@ ROUTES: Final = (
         Role.POS,
         answer=Snapshot,
         errors=(409, 502),
-        summary="Cancel an invoice, at Blink and here",
+        summary="Cancel an invoice, at its source and here",
     ),
     Route(
         "GET",
@@ -253,7 +259,7 @@ ROUTES: Final = (
         Role.OPERATOR,
         answer=Reconciled,
         errors=(502,),
-        summary="Compare Blink's own ledger with ours now",
+        summary="Compare the sources' own ledgers with ours now",
     ),
     Route(
         "GET",

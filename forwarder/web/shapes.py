@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from forwarder import __version__
-from forwarder.model import creations
+from forwarder.model import creations, handshakes
 from forwarder.model.forward import Forward
-from forwarder.model.handshakes import LIMIT as HANDSHAKES_A_MINUTE
 from forwarder.model.invoice import Invoice
 from forwarder.model.report import Report
 from forwarder.model.sale import Page, Place, Sale
@@ -15,14 +15,17 @@ from forwarder.model.trade import Trade
 from forwarder.model.units import iso, iso_or_none
 from forwarder.store.journal import Step
 from forwarder.store.overview import OfSource
-from forwarder.web.answers import Moved, Reconciled, Replayed, Resolved
 from forwarder.web.views import (
     AllowanceView,
     ForwardView,
     InvoiceView,
     KeptView,
     LiveView,
+    Moved,
     PageView,
+    Reconciled,
+    Replayed,
+    Resolved,
     SaleView,
     SourceView,
     StepView,
@@ -120,8 +123,8 @@ def live(now: Live) -> LiveView:
             "checkedAt": iso_or_none(key.checked_at),
         },
         "blink": {
-            "handshakes": _allowance(now.handshakes_left, HANDSHAKES_A_MINUTE),
-            "creations": _allowance(now.creations_left, creations.LIMIT),
+            "handshakes": _allowance(now.handshakes_left, handshakes.LIMIT, handshakes.WINDOW),
+            "creations": _allowance(now.creations_left, creations.LIMIT, creations.WINDOW),
         },
     }
 
@@ -235,5 +238,5 @@ def _source(sums: OfSource) -> SourceView:
     }
 
 
-def _allowance(left: int, limit: int) -> AllowanceView:
-    return {"left": left, "of": limit, "seconds": 60}
+def _allowance(left: int, limit: int, window: timedelta) -> AllowanceView:
+    return {"left": left, "of": limit, "seconds": int(window.total_seconds())}

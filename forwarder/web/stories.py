@@ -38,22 +38,23 @@ class Story:
         if self._held is not None:
             self._held.append(message)
             return False
-        return self._is_news(message)
+        return self._note(message)
 
     def replay(self, history: Iterable[Message]) -> Iterator[Message]:
         """The history, all of it, and then what was held back, also while this was being sent."""
         self._is_identified = True
         for message in history:
-            self._is_news(message)
+            self._note(message)
             yield message
         while self._held:
             message = self._held.popleft()
-            if self._is_news(message):
+            if self._note(message):
                 yield message
         # No await lies between the last look and this, so nothing slips in between.
         self._held = None
 
-    def _is_news(self, message: Message) -> bool:
+    def _note(self, message: Message) -> bool:
+        """Remember a message as told; false if it was told before."""
         known = message.id in self._told
         self._told.add(message.id)
         self._is_over = self._is_over or message.body["type"] in _ENDS

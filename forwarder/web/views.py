@@ -16,7 +16,7 @@ from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
 from forwarder.model.sale import Standing
 from forwarder.model.source import Source
-from forwarder.web.answers import Hash, Moment
+from forwarder.web.answers import Hash, Moment, Sats
 from forwarder.worker.watcher import State
 
 
@@ -170,7 +170,7 @@ class SourceView(TypedDict):
 
 
 class ReconciliationView(TypedDict):
-    """The last reading of Blink's own ledger."""
+    """The last reading of the sources' own ledgers."""
 
     lastRunAt: Moment | None
     driftSats: int
@@ -240,3 +240,44 @@ class StatusView(KeptView, LiveView):
     """The whole state of the service."""
 
     websocket: ClientsView
+
+
+class Moved(TypedDict):
+    """A forward as it stood before the call."""
+
+    paymentHash: Hash
+    position: int
+    amountSat: Sats
+    state: ForwardState
+    reason: str | None
+
+
+class Replayed(TypedDict):
+    """The forwards that are tried again now."""
+
+    success: Literal[True]
+    replayed: list[Moved]
+
+
+class Resolved(TypedDict):
+    """The forwards that were settled by hand."""
+
+    success: Literal[True]
+    resolved: list[Moved]
+
+
+class Reconciled(TypedDict):
+    """What a reading of the ledgers has found, by payment hash or by transaction id."""
+
+    success: Literal[True]
+    clean: bool
+    dryRun: bool
+    entries: int
+    missed: list[Hash]
+    rebuilt: list[Hash]
+    unmatched: list[Hash]
+    young: list[Hash]
+    settled: list[Hash]
+    refunded: list[str]
+    strays: list[str]
+    driftSats: int

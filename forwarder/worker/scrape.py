@@ -92,27 +92,28 @@ class _Standing(Collector):
             yield from self._of_database(self._kept)
 
     def _of_process(self) -> Iterator[GaugeMetricFamily]:
-        now = self._process
-        states = {state.value: int(state is now.watch.state) for state in State}
+        process = self._process
+        states = {state.value: int(state is process.watch.state) for state in State}
         yield _labelled("subscription", "1 for the state of the watch on Blink.", "state", states)
-        yield _gauge("pages_connected", "Pages with an open websocket.", now.pages)
-        if now.read_key_usable is not None:
+        yield _gauge("pages_connected", "Pages with an open websocket.", process.pages)
+        if process.read_key_usable is not None:
             text = "Whether the key for POS pages can be handed out."
-            yield _gauge("read_key_usable", text, now.read_key_usable)
-        yield _gauge("tasks_down", "Tasks that have died and wait to begin again.", now.tasks_down)
+            yield _gauge("read_key_usable", text, process.read_key_usable)
+        text = "Tasks that have died and wait to begin again."
+        yield _gauge("tasks_down", text, process.tasks_down)
 
     def _of_database(self, kept: Kept) -> Iterator[GaugeMetricFamily]:
-        now = kept.figures
-        yield _labelled("invoices", "Invoices by state.", "state", now.invoices)
+        yield _labelled("invoices", "Invoices by state.", "state", kept.figures.invoices)
         text = "Invoices that wait to be paid, by whose they are."
         yield _labelled("pending_invoices", text, "source", kept.pending)
-        yield _labelled("forwards_by_state", "Forwards by state.", "state", now.forwards)
-        yield _gauge("outstanding_sats", "Received, and still on its way.", now.outstanding)
-        yield _gauge("held_sats", "Received, and held.", now.held)
+        yield _labelled("forwards_by_state", "Forwards by state.", "state", kept.figures.forwards)
+        text = "Received, and still on its way."
+        yield _gauge("outstanding_sats", text, kept.figures.outstanding)
+        yield _gauge("held_sats", "Received, and held.", kept.figures.held)
         yield _gauge(
             "oldest_outstanding_seconds",
             "How long the oldest payment has been on its way; 0 if there is none.",
-            _age(now.oldest_outstanding, self._now),
+            _age(kept.figures.oldest_outstanding, self._now),
         )
         yield _gauge(
             "unannounced_payments",
@@ -128,12 +129,12 @@ class _Standing(Collector):
 def _of_last_run(run: LastRun) -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "reconciliation_drift_sats",
-        "By how much Blink's ledger and ours differed at the last reading.",
+        "By how much the sources' ledgers and ours differed at the last reading.",
         run.drift_sats,
     )
     yield _gauge(
         "reconciliation_last_run_timestamp_seconds",
-        "When Blink's ledger was last read to its end.",
+        "When every source's ledger had last been read to its end.",
         run.at.timestamp(),
     )
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import jwt
 from pydantic import BaseModel
 
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Where
-from forwarder.web.requests import Identify, Listing, NewInvoice, Resolution
+from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Resolution, Where
+from forwarder.web.requests import Identify, Listing, NewInvoice
 from forwarder.web.webhooks import BlinkEvent, NodeEvent
 from tests.hostile.mangle import DEEP, HASH
 from tests.hostile.web import (

@@ -26,9 +26,9 @@ from forwarder.web import questions, requests, traffic
 from forwarder.web.errors import ApiError
 from forwarder.web.keys import QUOTAS, SERVICE
 from forwarder.web.proxies import farthest
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Where
+from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Resolution, Where
 from forwarder.web.quotas import Quotas
-from forwarder.web.requests import Identify, Listing, NewInvoice, Resolution
+from forwarder.web.requests import Identify, Listing, NewInvoice
 from forwarder.web.sockets import Socket
 from forwarder.web.tokens import PageTokens
 from forwarder.web.webhooks import BlinkEvent, NodeEvent
