@@ -1,6 +1,7 @@
 """Points at which a test can cut the service, or hold it; each costs nothing while none is set.
 
-A point is named after the module that it stands in, and after what has just happened there.
+A point is named after the module that it stands in, and after what has just happened there, or is
+about to.
 """
 
 from __future__ import annotations

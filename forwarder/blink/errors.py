@@ -19,8 +19,8 @@ from gql.transport.exceptions import (
     TransportServerError,
 )
 
-from forwarder.model import outcome
-from forwarder.model.outcome import CallError
+from forwarder.model import errors
+from forwarder.model.errors import CallError
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, THROTTLED, Refusal
 from forwarder.model.words import plain
 
@@ -36,11 +36,11 @@ class BlinkError(CallError):
     """A call to Blink failed."""
 
 
-class NeverSent(BlinkError, outcome.NeverSent):
+class NeverSent(BlinkError, errors.NeverSent):
     """The call never left this machine."""
 
 
-class Unknown(BlinkError, outcome.Unknown):
+class Unknown(BlinkError, errors.Unknown):
     """Whether Blink has acted on the call is not known."""
 
 
@@ -48,7 +48,7 @@ class Disconnected(BlinkError):
     """The subscription has ended."""
 
 
-class Refused(BlinkError, outcome.Refused):
+class Refused(BlinkError, errors.Refused):
     """Blink has refused the call."""
 
 

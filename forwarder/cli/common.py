@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, NoReturn, TypeVar
 
 import typer
 
 from forwarder import logs
-from forwarder.model.outcome import CallError
+from forwarder.model.errors import CallError
+from forwarder.model.sale import Search
 from forwarder.settings import Settings, SettingsError
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from forwarder.store.merchants import TokenTaken
@@ -27,13 +27,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Result = TypeVar("Result")
 
-_PREFIX: Final = re.compile(r"[0-9a-f]{4,64}")
-
 
 def _checked(text: str | None) -> str | None:
-    if text is not None and _PREFIX.fullmatch(text.lower()) is None:
+    prefix = None if text is None else Search(text).prefix
+    if text is not None and prefix is None:
         raise typer.BadParameter("a payment hash, or at least 4 characters of its beginning")
-    return text and text.lower()
+    return prefix
 
 
 Hash = Annotated[
@@ -110,6 +109,7 @@ def explained() -> Iterator[None]:
         fail(f"the database failed: {getattr(exc, 'orig', None) or exc}", WRONG)
 
 
-def fail(message: str, status: int) -> None:
+def fail(message: str, status: int) -> NoReturn:
+    """Say in a sentence what is wrong, and leave with this status."""
     typer.echo(f"forwarder: {message}", err=True)
     raise typer.Exit(status)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import typer
 
 from forwarder.cli.common import WRONG, DryRun, Json, with_database
-from forwarder.cli.printing import print_table
+from forwarder.cli.printing import print_json, print_table
 from forwarder.model.rotation import Older, Rotation
 from forwarder.settings import Settings
 from forwarder.store.database import Database
@@ -24,7 +23,7 @@ def rotate(dry_run: DryRun = False, as_json: Json = False) -> None:
 
     done = with_database(replace)
     if as_json:
-        typer.echo(json.dumps(_as_json(done)))
+        print_json(_as_json(done))
     else:
         _print(done, "would be encrypted anew" if dry_run else "encrypted anew")
     raise typer.Exit(WRONG if done.unreadable else 0)

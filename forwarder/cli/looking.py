@@ -137,7 +137,7 @@ def _forward(forward: ForwardView) -> Iterator[tuple[str, object]]:
         ("payout", forward["payoutHash"]),
         ("sent from", forward["sentFrom"]),
         ("arrived as", forward["transactionId"]),
-        ("arrived at", forward["endedAt"]),
+        ("ended at", forward["endedAt"]),
         ("next try", forward["nextTryAt"]),
     ):
         if value is not None:

@@ -1,4 +1,4 @@
-"""Commands that move money, or find out where it is at Blink."""
+"""Commands that move money, or find out where it is."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ def reconcile(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Compare Blink's own ledger with ours, and take in what was missed."""
+    """Compare the sources' own ledgers with ours, and take in what was missed."""
     start = None if since is None else since.replace(tzinfo=UTC)
 
     async def audit(service: Service) -> Report:
         return await service.reconciler.reconcile(start, dry_run=dry_run)
 
-    with progress("reading Blink's ledger"):
+    with progress("reading the ledgers"):
         report = with_service(audit)
     _print_report(report, as_json)
 
 
 def recover(as_json: Json = False) -> None:
-    """Rebuild a lost or older database from all that Blink has ever booked."""
-    with progress("reading all of Blink's ledger"):
+    """Rebuild a lost or older database from all that its sources have ever booked."""
+    with progress("reading all of the ledgers"):
         report = with_service(lambda service: service.reconciler.recover())
     _print_report(report, as_json)
 
@@ -95,7 +95,7 @@ def _print_report(report: Report, as_json: bool) -> None:
     else:
         print_facts((what, count) for what, count in _counts(report) if count)
         agree = report.drift_sats == 0
-        typer.echo(f"Blink's ledger and ours {'agree' if agree else 'DIFFER'}")
+        typer.echo(f"the sources' ledgers and ours {'agree' if agree else 'DIFFER'}")
     raise typer.Exit(0 if report.drift_sats == 0 else WRONG)
 
 

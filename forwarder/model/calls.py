@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from forwarder.model.outcome import CallError, NeverSent, Refused
+from forwarder.model.errors import CallError, NeverSent, Refused
 from forwarder.model.refusal import KEY_REFUSED, NOT_AUTHORIZED, Refusal
 
 

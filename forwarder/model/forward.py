@@ -14,8 +14,8 @@ from forwarder.model.units import PaymentHash, Sats, WalletId
 class ForwardState(StrEnum):
     """Where a forward stands.
 
-    `sending` means that a payment of its payout invoice may have left, and stays so until Blink has
-    proved otherwise. `forwarded` and `resolved` are final.
+    `sending` means that a payment of its payout invoice may have left; only the wallet that pays
+    can prove otherwise. `forwarded` and `resolved` are final.
     """
 
     QUEUED = "queued"
@@ -29,12 +29,12 @@ class ForwardState(StrEnum):
 _Q, _I, _S, _F, _H, _R = ForwardState
 
 MOVES: Final = {
-    # A forward may be found paid in any open state: our database can be older than Blink's ledger.
+    # A forward may be found paid in any open state: our database can be older than the ledger.
     # A payout invoice whose text was lost leads from `queued` to `queued`, with the next attempt.
     _Q: frozenset({_Q, _I, _F, _H}),
     _I: frozenset({_S, _Q, _F, _H}),
     _S: frozenset({_F, _I, _H}),
-    _H: frozenset({_Q, _I, _S, _R, _F}),
+    _H: frozenset({_Q, _I, _R, _F}),
     _F: frozenset[ForwardState](),
     _R: frozenset[ForwardState](),
 }

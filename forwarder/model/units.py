@@ -1,4 +1,4 @@
-"""The units that money and identities are counted in."""
+"""The units that money and identities are counted in, and how a time is written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PaymentHash = NewType("PaymentHash", str)
 """64 lower-case hexadecimal characters: the SHA-256 of an invoice's preimage."""
 
 WalletId = NewType("WalletId", str)
-"""The UUID that Blink gives to a wallet, or the public key of a phoenixd node."""
+"""The UUID of a wallet at Blink, or the first 36 characters of a phoenixd node's public key."""
 
 MAX_SATS = Sats(10_000_000_000_000)
 """The largest amount that Blink's `SatAmount` accepts."""

@@ -13,8 +13,8 @@ from typing import Final
 from aiohttp import ClientConnectorError
 from pydantic import ValidationError
 
-from forwarder.model import outcome
-from forwarder.model.outcome import CallError
+from forwarder.model import errors
+from forwarder.model.errors import CallError
 from forwarder.model.refusal import KEY_REFUSED, THROTTLED, Refusal
 from forwarder.model.words import plain
 
@@ -26,15 +26,15 @@ class PhoenixdError(CallError):
     """A call to the node failed."""
 
 
-class NeverSent(PhoenixdError, outcome.NeverSent):
+class NeverSent(PhoenixdError, errors.NeverSent):
     """The call never left this machine."""
 
 
-class Unknown(PhoenixdError, outcome.Unknown):
+class Unknown(PhoenixdError, errors.Unknown):
     """Whether the node has acted on the call is not known."""
 
 
-class Refused(PhoenixdError, outcome.Refused):
+class Refused(PhoenixdError, errors.Refused):
     """The node has refused the call."""
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, event, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -93,6 +93,11 @@ class Database:
         with self._observed("read"):
             async with self._reader.begin() as connection:
                 yield connection
+
+    async def ping(self) -> None:
+        """Ask for a sign of life. Raises `StoreError`."""
+        async with self.reading() as tx:
+            await tx.execute(select(1))
 
     @contextmanager
     def _observed(self, access: Access) -> Iterator[None]:

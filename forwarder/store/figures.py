@@ -33,11 +33,6 @@ class Figures:
     oldest_outstanding: datetime | None
 
 
-async def ping(tx: Transaction) -> None:
-    """Ask the database for a sign of life."""
-    await tx.execute(select(1))
-
-
 async def read(tx: Transaction) -> Figures:
     """The figures of this moment. What they cost does not grow with history."""
     ended = await totals.read(tx)

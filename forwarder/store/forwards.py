@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, exists, or_, select
 
 from forwarder.model.actor import Actor
-from forwarder.model.forward import Forward, ForwardState, PayoutInvoice
+from forwarder.model.forward import FINAL, Forward, ForwardState, PayoutInvoice
 from forwarder.model.payment import Payment, Share
 from forwarder.model.payout import MAX_ATTEMPTS
 from forwarder.model.units import PaymentHash
@@ -93,9 +93,8 @@ async def of_payment(tx: Transaction, payment_hash: PaymentHash) -> list[Forward
 
 async def all_settled(tx: Transaction, payment: Payment) -> bool:
     """Whether every forward of a payment is at its end."""
-    final = (ForwardState.FORWARDED, ForwardState.RESOLVED)
     open_one = exists().where(
-        forwards.c.payment_hash == payment.payment_hash, forwards.c.state.not_in(final)
+        forwards.c.payment_hash == payment.payment_hash, forwards.c.state.not_in(FINAL)
     )
     return not (await tx.execute(select(open_one))).scalar_one()
 

@@ -53,7 +53,7 @@ async def hold(tx: Transaction, forward: Forward, reason: str, now: datetime) ->
 
 
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
-    """Keep a SEND that Blink has and nobody here has seen settle; false while it is worked on."""
+    """Keep a SEND that nobody here has seen settle; false while somebody works on it."""
     values = {
         "state": ForwardState.FORWARDED,
         "transaction_id": entry.id,

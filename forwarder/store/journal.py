@@ -41,12 +41,6 @@ async def write(tx: Transaction, payment_hash: PaymentHash | None, step: Step) -
     )
 
 
-async def beside_payments(tx: Transaction) -> list[Step]:
-    """Every line that belongs to no payment, oldest first."""
-    query = select(journal).where(journal.c.payment_hash.is_(None)).order_by(journal.c.id)
-    return rows.read_all(Step, await tx.execute(query))
-
-
 async def story(tx: Transaction, payment_hash: PaymentHash) -> list[Step]:
     """Every step of a payment, oldest first."""
     query = select(journal).where(journal.c.payment_hash == payment_hash).order_by(journal.c.id)

@@ -67,7 +67,7 @@ async def begin_sending(
 
 
 async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) -> Forward:
-    """Record Blink's SEND: final. Its hash is kept too, for by that it is known if it comes back.
+    """Record the ledger's SEND: final. Its hash is kept, for by that it is known if it comes back.
 
     A SEND that an older database finds by its name has paid an invoice that is not kept.
     """
@@ -88,7 +88,7 @@ async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) ->
 async def mark_unpaid(
     tx: Transaction, forward: Forward, refusal: Refusal | None, due_at: datetime, lease: Lease
 ) -> None:
-    """Record that Blink has proved a payout unpaid, and that the same invoice is paid again.
+    """Record that a payout is proven unpaid, and that the same invoice is paid again.
 
     With a refusal the payout invoice is dead instead, and given up when it is due.
     """

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forwarder.blink import errors as blink
+from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry, Paid, Proof, Underway, proof_of
-from forwarder.model.outcome import Unknown
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import Refusal
 from forwarder.model.source import Source

@@ -1,4 +1,4 @@
-"""Asks a source what nobody may have told us of."""
+"""Asks a source for payments that nobody may have told us of."""
 
 from __future__ import annotations
 

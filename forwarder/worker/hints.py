@@ -14,7 +14,7 @@ import structlog
 from tenacity import wait_random_exponential
 
 from forwarder.failpoints import failpoint
-from forwarder.model.outcome import CallError
+from forwarder.model.errors import CallError
 from forwarder.model.payment import Receipt, Witness
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
+from forwarder.model.errors import CallError, Refused
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
-from forwarder.model.outcome import CallError, Refused
 from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.source import Source

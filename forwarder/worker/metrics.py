@@ -210,7 +210,7 @@ class Metrics:
         self.transaction_seconds.labels(access).observe(seconds)
 
     def received_payment(self, receipt: Receipt, source: Source, witness: Witness) -> None:
-        """A receipt is kept that nobody had told us of."""
+        """A receipt is kept that was not known before."""
         self.payments.labels(source, witness).inc()
         self.received.labels(source, witness).inc(receipt.amount)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
+from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry, Paid, Proof, Underway, proof_of
-from forwarder.model.outcome import Unknown
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import EXPIRED, Refusal
 from forwarder.model.source import Source

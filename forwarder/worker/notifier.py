@@ -42,7 +42,7 @@ class Notifier:
         return not self._connected
 
     def enter(self, page: Page) -> None:
-        """From now on the page is told what every page is told."""
+        """From now on the page is told what operators tell every page."""
         self._connected.add(page)
         self._is_joined.set()
 
@@ -81,6 +81,6 @@ class Notifier:
         return len(pages)
 
     async def tell_watch(self, state: str, now: datetime) -> None:
-        """Tell every page that the watch on Blink has changed."""
+        """Tell every page that has joined an invoice that the watch on Blink has changed."""
         pages = {page for pages in self._pages.values() for page in pages}
         await asyncio.gather(*(page.tell_watch(state, now) for page in pages))

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from forwarder.model.outcome import CallError
+from forwarder.model.errors import CallError
 from forwarder.store import invoices
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.common import Common

@@ -10,11 +10,11 @@ from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.actor import Actor
 from forwarder.model.bolt11 import Bolt11Error
+from forwarder.model.errors import CallError
 from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
-from forwarder.model.outcome import CallError
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.store import invoices, locks
@@ -70,4 +70,11 @@ def _order(entry: Entry, issued: Issued, source: Source) -> Order:
     """What the till may have asked for. Raises `Bolt11Error`."""
     decoded = bolt11.decode(issued.payment_request)
     amount = Sats((decoded.amount_msat or entry.amount * 1000) // 1000)
-    return Order(str(entry.external_id), amount, decoded.description or "", 1, source)
+    # It is paid already: how long it may be waited for decides nothing.
+    return Order(
+        external_id=str(entry.external_id),
+        amount=amount,
+        description=decoded.description or "",
+        expires_in_seconds=1,
+        source=source,
+    )

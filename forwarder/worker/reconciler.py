@@ -16,8 +16,8 @@ from typing import Final
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.errors import CallError
 from forwarder.model.ledger import Entry
-from forwarder.model.outcome import CallError
 from forwarder.model.report import Report
 from forwarder.model.source import Source
 from forwarder.store import invoices, merchants, reconciliation

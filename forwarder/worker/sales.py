@@ -11,10 +11,10 @@ import structlog
 from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.actor import Actor
+from forwarder.model.errors import Unknown
 from forwarder.model.invoice import Invoice, InvoiceState, Issued, Order
 from forwarder.model.merchant import Merchant
 from forwarder.model.message import Message
-from forwarder.model.outcome import Unknown
 from forwarder.model.source import Source
 from forwarder.store import invoices, locks, merchants, messages, orders
 from forwarder.worker import creations

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
+from forwarder.model.errors import CallError, NeverSent, Refused
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
-from forwarder.model.outcome import CallError, NeverSent, Refused
 from forwarder.model.payout import (
     CALL_MAY_BE_UNDERWAY,
     Hold,

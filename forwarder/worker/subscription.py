@@ -62,8 +62,8 @@ class Subscription:
         if self._listening.done():
             self._listening.result()
 
-    def has_missed(self) -> bool:
-        """Whether something may have been missed since this was asked last."""
+    def take_missed(self) -> bool:
+        """Whether something may have been missed since this was taken last."""
         missed, self._missed = self._missed, False
         return missed
 

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry, Paid, Proof, Underway
-from forwarder.model.outcome import Unknown
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import Refusal
 from forwarder.model.source import Source

@@ -157,7 +157,7 @@ class Watcher:
     async def _attend(self, subscription: Subscription) -> None:
         while (rest := await self._rest_seconds()) > 0:
             # Blink is asked only now: between asking and listening nothing could be heard.
-            if subscription.has_missed() or self._look_at <= monotonic():
+            if subscription.take_missed() or self._look_at <= monotonic():
                 await self._look(LOOK_SECONDS)
             await self._bell.wait(min(rest, self._look_at - monotonic(), RENEWAL_SECONDS))
             subscription.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forwarder.model.calls import Outcome, outcome_of, unobserved
-from forwarder.model.outcome import NeverSent, Refused, Unknown
+from forwarder.model.errors import NeverSent, Refused, Unknown
 from forwarder.model.refusal import (
     KEY_REFUSED,
     NODE_FAILED,

@@ -30,7 +30,7 @@ FORWARD_MOVES = {
     ("sending", "held"),
     ("held", "resolved"),
 }
-REPLAYS = {("held", "queued"), ("held", "invoiced"), ("held", "sending")}
+REPLAYS = {("held", "queued"), ("held", "invoiced")}
 LOST = {("queued", "queued")}  # the text of a payout invoice was lost: the next attempt
 FOUND_PAID = {("queued", "forwarded"), ("invoiced", "forwarded"), ("held", "forwarded")}
 

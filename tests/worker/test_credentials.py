@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from forwarder.model.credentials import objection
 from forwarder.model.units import WalletId
-from forwarder.store import journal
+from forwarder.store import tables
 from forwarder.web import shapes
 from forwarder.worker import credentials, doctor
 from forwarder.worker.clock import utc_now
@@ -50,7 +51,7 @@ async def assert_disabled(shop: Shop, credentials: Credentials, why: str) -> Non
     with pytest.raises(CredentialsDisabled):
         await credentials.give(shop.seller, "198.51.100.1")
     async with shop.database.reading() as tx:
-        assert await journal.beside_payments(tx) == []
+        assert (await tx.execute(select(tables.journal))).all() == []
 
 
 async def test_a_proven_key_is_handed_out_and_the_journal_knows_to_whom(shop: Shop) -> None:
@@ -63,7 +64,7 @@ async def test_a_proven_key_is_handed_out_and_the_journal_knows_to_whom(shop: Sh
     assert (given.api_url, given.ws_url) == (shop.blink.api_url, shop.blink.ws_url)
     assert given.scopes == ("READ",)
     async with shop.database.reading() as tx:
-        (row,) = await journal.beside_payments(tx)
+        (row,) = (await tx.execute(select(tables.journal))).all()
     assert (row.step, row.actor) == ("credentials handed out", "pos")
     assert row.detail == {"merchant": "merchant", "address": "198.51.100.1"}
 

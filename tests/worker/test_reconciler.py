@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from forwarder import failpoints
+from forwarder.model.errors import Unknown
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import Invoice
 from forwarder.model.keyring import FORWARD
-from forwarder.model.outcome import Unknown
 from forwarder.model.report import Report
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash

@@ -14,8 +14,8 @@ from aiohttp import web
 from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.actor import Actor
 from forwarder.model.creations import LIMIT
+from forwarder.model.errors import Unknown
 from forwarder.model.invoice import Invoice, InvoiceState, Order
-from forwarder.model.outcome import Unknown
 from forwarder.model.units import Sats
 from forwarder.store import invoices
 from forwarder.store.orders import OrderConflict

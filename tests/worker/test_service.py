@@ -11,8 +11,7 @@ from sqlalchemy import text
 from forwarder.model.invoice import Order
 from forwarder.model.units import Sats
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import figures
-from forwarder.store.database import DatabaseError
+from forwarder.store.database import Database, DatabaseError
 from forwarder.web.questions import UTC_ZONE
 from forwarder.web.status import whole
 from forwarder.worker.service import Service
@@ -105,12 +104,13 @@ async def test_it_is_not_ready_while_the_wallet_is_not_known(shop: Shop) -> None
 async def test_it_is_not_ready_while_the_database_does_not_answer(
     shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(tx: Any) -> None:  # noqa: ANN401
-        await tx.execute(text("SELECT * FROM nowhere"))
+    async def broken(database: Database) -> None:
+        async with database.reading() as tx:
+            await tx.execute(text("SELECT * FROM nowhere"))
 
     async with Service.open(settings) as service:
         assert await service.ready()
-        monkeypatch.setattr(figures, "ping", broken)
+        monkeypatch.setattr(Database, "ping", broken)
         assert not await service.ready()
 
 
