@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from forwarder.model.units import PaymentHash
 
@@ -24,6 +25,8 @@ class Report:
     """Receipts of no invoice of ours; they are kept and shown."""
     young: list[PaymentHash] = field(default_factory=list)
     """Receipts of ours without an invoice that the call which made it may still keep."""
+    again_from: datetime | None = None
+    """When the oldest receipt came whose lost invoice could not be read, by the ledger's clock."""
     settled: list[PaymentHash] = field(default_factory=list)
     """Payments whose forward was paid and we did not know it."""
     refunded: list[str] = field(default_factory=list)

@@ -44,12 +44,18 @@ async def resolve(
     return True
 
 
-async def hold(tx: Transaction, forward: Forward, reason: str, now: datetime) -> bool:
-    """Keep a forward from being paid until a person helps; false if somebody works on it."""
-    values = {"state": ForwardState.HELD, "held_reason": reason, "due_at": None}
-    return await _intervene(
-        tx, forward, values, Step(now, "held", Actor.RECONCILIATION, {"reason": reason})
-    )
+async def doubt(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
+    """Keep of a queued forward that this SEND of it is under way: nobody here will see its answer.
+
+    It stays as it is if somebody works on it; then that is false.
+    """
+    values = {
+        "external_id": entry.external_id or forward.external_id,
+        "sent_at": entry.created_at,
+        "lost_at": entry.created_at,
+    }
+    step = Step(now, "payout under way", Actor.RECONCILIATION, {"transactionId": entry.id})
+    return await _intervene(tx, forward, values, step)
 
 
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from forwarder.model import message
 from forwarder.model.actor import Actor
@@ -108,10 +108,13 @@ async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> set[Payment
     return set((await tx.execute(query)).scalars())
 
 
-async def first_issued(tx: Transaction, source: Source) -> datetime | None:
-    """When the oldest invoice of a source was made, by its clock."""
+async def first_issued(tx: Transaction, source: Source, wallet_id: WalletId) -> datetime | None:
+    """When the oldest invoice of a source's wallet was made, by its clock."""
     # What a lost database gets back may be older than what was kept first.
-    query = select(func.min(invoices.c.issued_at)).where(invoices.c.source == source)
+    query = select(func.min(invoices.c.issued_at)).where(
+        invoices.c.source == source,
+        or_(invoices.c.wallet_id.is_(None), invoices.c.wallet_id == wallet_id),
+    )
     oldest: datetime | None = (await tx.execute(query)).scalar_one()
     return oldest
 

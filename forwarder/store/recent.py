@@ -20,10 +20,10 @@ CREATIONS: Final = tables.creations
 
 
 async def times(
-    tx: Transaction, kind: Table, since: datetime, now: datetime, **whose: object
+    tx: Transaction, kind: Table, since: datetime, until: datetime, **whose: object
 ) -> list[datetime]:
     """When there was one after `since`, oldest first; none from a future that a wrong clock saw."""
-    query = select(kind.c.at).where(kind.c.at > since, kind.c.at <= now).filter_by(**whose)
+    query = select(kind.c.at).where(kind.c.at > since, kind.c.at <= until).filter_by(**whose)
     return list((await tx.execute(query.order_by(kind.c.at))).scalars())
 
 

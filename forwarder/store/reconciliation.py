@@ -11,6 +11,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
 from forwarder.model.ledger import Entry
 from forwarder.model.source import Source
+from forwarder.model.units import WalletId
 from forwarder.store import journal
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -20,23 +21,34 @@ from forwarder.store.tables import reconciliation, refunds
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run on a source's ledger; `read_until` is by that source's clock."""
+    """The last run on a source's ledger; `read_until` is by that source's clock.
+
+    `wallet_id` is whose ledger it was, for a source can be exchanged for another.
+    """
 
     read_until: datetime | None
     at: datetime
     drift_sats: int
+    wallet_id: WalletId | None = None
 
 
 async def last_run(tx: Transaction, source: Source) -> LastRun | None:
     """The last run on a source's ledger that came to its end, if there was one."""
     query = select(reconciliation).where(reconciliation.c.source == source)
     row = (await tx.execute(query)).first()
-    return None if row is None else LastRun(row.read_until, row.last_run_at, row.drift_sats)
+    if row is None:
+        return None
+    return LastRun(row.read_until, row.last_run_at, row.drift_sats, row.wallet_id)
 
 
 async def keep_run(tx: Transaction, source: Source, run: LastRun) -> None:
     """Keep a run as the last one."""
-    values = {"read_until": run.read_until, "last_run_at": run.at, "drift_sats": run.drift_sats}
+    values = {
+        "read_until": run.read_until,
+        "last_run_at": run.at,
+        "drift_sats": run.drift_sats,
+        "wallet_id": run.wallet_id,
+    }
     mine = reconciliation.c.source == source
     if (await tx.execute(update(reconciliation).where(mine).values(values))).rowcount == 0:
         await tx.execute(insert(reconciliation).values(source=source, **values))

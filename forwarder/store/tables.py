@@ -221,6 +221,7 @@ reconciliation = Table(
     "reconciliation",
     metadata,
     Column("source", member_of(Source, 16), primary_key=True),
+    Column("wallet_id", String(36)),
     Column("read_until", UtcDateTime),
     Column("last_run_at", UtcDateTime, nullable=False),
     Column("drift_sats", BigInteger, nullable=False),

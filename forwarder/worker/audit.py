@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from forwarder.failpoints import failpoint
+from forwarder.model.errors import CallError
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.keyring import FORWARD, without_attempt
 from forwarder.model.ledger import Direction, Entry, EntryStatus
@@ -140,11 +141,25 @@ class Audit:
             self.report.unmatched.append(payment_hash)
         elif self._may_still_be_kept(entry, payment_hash):
             self.report.young.append(payment_hash)
-        else:
+        elif await self._is_rebuilt(entry, payment_hash, merchant):
             self._taken.add(payment_hash)
             self.report.rebuilt.append(payment_hash)
-            if not self.report.dry_run:
-                await self._rebuilding.rebuild(entry, payment_hash, merchant, self._paid_on)
+        else:
+            self.report.unmatched.append(payment_hash)
+
+    async def _is_rebuilt(
+        self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant
+    ) -> bool:
+        """Keep the invoice again; false if that has to be tried again, or makes no sense."""
+        if self.report.dry_run:
+            return True
+        try:
+            return await self._rebuilding.rebuild(entry, payment_hash, merchant, self._paid_on)
+        except CallError as exc:
+            log.warning("a lost invoice is read later", payment_hash=payment_hash, reason=str(exc))
+            before = self.report.again_from
+            self.report.again_from = min(before or entry.created_at, entry.created_at)
+            return False
 
     def _may_still_be_kept(self, entry: Entry, payment_hash: PaymentHash) -> bool:
         """Whether the call that made the invoice may be under way; what was paid on was kept."""

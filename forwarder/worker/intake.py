@@ -29,11 +29,6 @@ Sends = Mapping[tuple[PaymentHash, int], Entry]
 
 NO_SENDS: Final[Sends] = {}
 
-_UNDERWAY: Final = (
-    "our database was lost while {} was paying this: a reconciliation finds it once it has settled;"
-    " if it fails, replay"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -152,7 +147,7 @@ class Intake:
 
 
 async def _adopt(tx: Transaction, forward: Forward, sent: Entry, now: datetime) -> list[Message]:
-    """Keep what an earlier state of our database has paid on, before anybody can pay it again.
+    """Keep what a later state of our database has paid on, before anybody can pay it again.
 
     Blink would refuse a second payout invoice of that name, but only on the account that made the
     first one, and a merchant may have another one now.
@@ -160,5 +155,5 @@ async def _adopt(tx: Transaction, forward: Forward, sent: Entry, now: datetime) 
     if sent.status is EntryStatus.SUCCESS:
         await interventions.settle(tx, forward, sent, now)
         return await complete(tx, forward, now)
-    await interventions.hold(tx, forward, _UNDERWAY.format(sent.id), now)
+    await interventions.doubt(tx, forward, sent, now)
     return []

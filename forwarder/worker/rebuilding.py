@@ -10,7 +10,6 @@ from forwarder.failpoints import failpoint
 from forwarder.model import bolt11
 from forwarder.model.actor import Actor
 from forwarder.model.bolt11 import Bolt11Error
-from forwarder.model.errors import CallError
 from forwarder.model.invoice import Issued, Order
 from forwarder.model.ledger import Entry
 from forwarder.model.merchant import Merchant
@@ -36,21 +35,23 @@ class Rebuilding:
 
     async def rebuild(
         self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant, sends: Sends
-    ) -> None:
+    ) -> bool:
         """Keep the invoice under its name at its source, for the till's own is not known there.
 
-        What is kept of its payment is then forwarded; `sends` are as in `Intake.take`.
+        What is kept of its payment is then forwarded; `sends` are as in `Intake.take`. False if the
+        invoice makes no sense. Raises `CallError`.
         """
         try:
             issued = await self._wallet.invoice_of(payment_hash)
             order = _order(entry, issued, self._wallet.source)
-        except (CallError, Bolt11Error) as exc:
+        except Bolt11Error as exc:
             log.error("a lost invoice cannot be read", payment_hash=payment_hash, reason=str(exc))
-            return
+            return False
         log.warning("a lost invoice is kept again", payment_hash=issued.payment_hash)
         told = await self._keep(merchant, order, issued, sends)
         await failpoint("rebuilding.kept")
         await self._intake.announce(told)
+        return True
 
     async def _keep(
         self, merchant: Merchant, order: Order, issued: Issued, sends: Sends

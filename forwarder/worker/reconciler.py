@@ -8,7 +8,7 @@ first run on its ledger.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import uniform
 from typing import Final
@@ -21,6 +21,7 @@ from forwarder.model.ledger import Entry
 from forwarder.model.report import Report
 from forwarder.model.source import Source
 from forwarder.store import invoices, merchants, reconciliation
+from forwarder.store.database import Transaction
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.audit import Audit
 from forwarder.worker.bell import Bell
@@ -50,7 +51,6 @@ class Reconciler:
         self._clock = common.clock
         self._metrics = common.metrics
         self._interval_seconds = interval_seconds
-        self._lost: set[Source] = set()
         self._one_at_a_time = {source: asyncio.Lock() for source in Source}
 
     async def run(self) -> None:
@@ -114,65 +114,80 @@ class Reconciler:
         report = await Audit(self._common, pages, wallet, self._intake, dry_run=dry_run).run()
         await failpoint("reconciler.audited")
         if not dry_run:
-            await self._keep(source, since, pages, report)
+            await self._keep(wallet, since, pages, report)
             await failpoint("reconciler.moved")
         return report
 
     async def _read(self, wallet: Wallet, since: datetime | None) -> list[Sequence[Entry]]:
-        since = since or await self._since(wallet.source)
-        pages: list[Sequence[Entry]] = []
-        async for page in wallet.entries_since(since or BEGINNING):
-            await failpoint("reconciler.read")
-            if since is None and not pages and not await self._is_lost(wallet.source, page):
-                return await self._read_own(wallet)
-            pages.append(page)
-        return pages
+        since = since or await self._since(wallet)
+        if since is None:
+            return await self._read_first(wallet)
+        return [page async for page in _pages(wallet, since)]
 
-    async def _read_own(self, wallet: Wallet) -> list[Sequence[Entry]]:
-        """Leave alone what an account has received before there was a service."""
+    async def _read_first(self, wallet: Wallet) -> list[Sequence[Entry]]:
+        """Read a ledger that was never read to its end: all of it, if our database was lost.
+
+        Otherwise what the account has received before there was a service is left alone.
+        """
         async with self._database.reading() as tx:
-            first = await invoices.first_issued(tx, wallet.source)
-        return [] if first is None else await self._read(wallet, first)
+            first = await invoices.first_issued(tx, wallet.source, wallet.id)
+        pages: list[Sequence[Entry]] = []
+        is_lost = False
+        async for page in _pages(wallet, BEGINNING):
+            pages.append(page)
+            is_lost = is_lost or await self._is_lost(page)
+            # A page beyond our first sale: tills go on selling while the ledger of a lost database
+            # is read, and that can be cut.
+            if not is_lost and (first is None or (page and page[0].created_at < first)):
+                break
+        if is_lost:
+            return pages
+        return [] if first is None else [page async for page in _pages(wallet, first)]
 
-    async def _since(self, source: Source) -> datetime | None:
+    async def _since(self, wallet: Wallet) -> datetime | None:
         """From when on a ledger is read; None for a database that has not come to its end."""
         async with self._database.reading() as tx:
-            last = await reconciliation.last_run(tx, source)
-        if last is None or last.read_until is None:
-            return None
+            read_until = await _read_until(tx, wallet)
         # A clock that ran ahead and was put right hides nothing that comes after.
-        return min(last.read_until, self._clock()) - OVERLAP
+        return None if read_until is None else min(read_until, self._clock()) - OVERLAP
 
-    async def _is_lost(self, source: Source, page: Sequence[Entry]) -> bool:
-        """Whether there are sales of ours that are not kept: then it is our database that was lost.
-
-        It may know newer ones: tills go on selling while the ledger is read, and that can be cut.
-        What was once found lost is therefore read from its beginning until that has come to an end.
-        """
+    async def _is_lost(self, page: Sequence[Entry]) -> bool:
+        """Whether there are sales of ours that are not kept: then our database was lost."""
         async with self._database.reading() as tx:
             sellers = await merchants.everyone(tx)
             kept = await invoices.among(tx, [e.payment_hash for e in page if e.payment_hash])
         sales = [entry for entry in page if self._keyring.seller(entry.external_id, sellers)]
-        if any(entry.payment_hash not in kept for entry in sales):
-            self._lost.add(source)
-        return source in self._lost
+        return any(entry.payment_hash not in kept for entry in sales)
 
     async def _keep(
         self,
-        source: Source,
+        wallet: Wallet,
         since: datetime | None,
         pages: Sequence[Sequence[Entry]],
         report: Report,
     ) -> None:
-        newest = max((entry.created_at for page in pages for entry in page), default=None)
+        times = [entry.created_at for page in pages for entry in page]
+        newest = report.again_from or max(times, default=None)
         now = self._clock()
         async with self._database.transaction() as tx:
-            last = await reconciliation.last_run(tx, source)
-            known = last.read_until if last else None
+            known = await _read_until(tx, wallet)
             # What lies before a time that a person gave may never have been read.
             has_gap = since is not None and since > (known or BEGINNING)
             read_until = known if has_gap else newest or known
-            run = LastRun(read_until and min(read_until, now), now, report.drift_sats)
-            await reconciliation.keep_run(tx, source, run)
+            run = LastRun(read_until and min(read_until, now), now, report.drift_sats, wallet.id)
+            await reconciliation.keep_run(tx, wallet.source, run)
         if report.drift_sats:
-            log.error("a ledger and ours differ", source=source.value, sats=report.drift_sats)
+            log.error("a ledger and ours differ", source=wallet.source, sats=report.drift_sats)
+
+
+async def _pages(wallet: Wallet, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    async for page in wallet.entries_since(since):
+        await failpoint("reconciler.read")
+        yield page
+
+
+async def _read_until(tx: Transaction, wallet: Wallet) -> datetime | None:
+    """How far the ledger of this wallet was read, and not of one that its source had meanwhile."""
+    last = await reconciliation.last_run(tx, wallet.source)
+    is_its_own = last is not None and last.wallet_id in (None, wallet.id)
+    return last.read_until if last is not None and is_its_own else None

@@ -62,14 +62,13 @@ class Sales:
         """
         await failpoint("sales.asked")
         async with self._database.transaction() as tx:
-            now = self._clock()
             known = await invoices.find(tx, merchant.id, order.external_id)
             if known is not None:
                 await orders.check(tx, merchant.id, order)
                 return known
-            attempt = await orders.begin(tx, merchant.id, order, now)
+            attempt = await orders.begin(tx, merchant.id, order, self._clock())
             if order.source is Source.BLINK:
-                await creations.take(tx, now)
+                await creations.take(tx, self._clock)
         await failpoint("sales.intended")
         with self._watching(order.source):
             wallet = await self._wallets.of(order.source)

@@ -14,7 +14,7 @@ from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.ledger import Direction
 from forwarder.model.source import Source
-from forwarder.model.units import Sats
+from forwarder.model.units import Sats, WalletId
 from forwarder.store import (
     claims,
     forwards,
@@ -32,7 +32,17 @@ from forwarder.store.database import Database
 from forwarder.store.reconciliation import LastRun
 from forwarder.store.secrets import ForeignSecret
 from tests.model.samples import entry
-from tests.store.rows import NOW, a_forward, an_invoice, claimed, found, lease, ready, stand
+from tests.store.rows import (
+    NOW,
+    WALLET,
+    a_forward,
+    an_invoice,
+    claimed,
+    found,
+    lease,
+    ready,
+    stand,
+)
 
 LATER: Final = NOW + timedelta(minutes=5)
 Q, I, S, F, H, R = ForwardState  # noqa: E741 - the states by their letters
@@ -199,11 +209,12 @@ async def test_each_source_has_a_last_run_and_all_of_them_have_one(database: Dat
 
 async def test_the_first_sale_is_known(database: Database) -> None:
     async with database.transaction() as tx:
-        assert await invoices.first_issued(tx, Source.BLINK) is None
+        assert await invoices.first_issued(tx, Source.BLINK, WALLET) is None
         first = await an_invoice(tx, 1)
         await an_invoice(tx, 2)
-        assert await invoices.first_issued(tx, Source.BLINK) == first.issued_at
-        assert await invoices.first_issued(tx, Source.PHOENIXD) is None
+        assert await invoices.first_issued(tx, Source.BLINK, WALLET) == first.issued_at
+        assert await invoices.first_issued(tx, Source.PHOENIXD, WALLET) is None
+        assert await invoices.first_issued(tx, Source.BLINK, WalletId("another")) is None
 
 
 async def test_a_refund_is_booked_once(database: Database) -> None:

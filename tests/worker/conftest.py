@@ -218,6 +218,12 @@ class Shop:
         opening = Accounts.open(url, key, wallet, self.database, vault or self.vault)
         return await self.stack.enter_async_context(opening)
 
+    async def accounts_of(self, pos: Account) -> Accounts:
+        """Accounts with another BlinkPOS."""
+        key, wallet = SecretStr(self.blink.create_key(pos)), WalletId(pos.btc_wallet_id)
+        opening = Accounts.open(self.blink.api_url, key, wallet, self.database, self.vault)
+        return await self.stack.enter_async_context(opening)
+
     def fault(self, operation: str, kind: FaultKind, **more: Any) -> None:  # noqa: ANN401 - as `Fault` takes it
         """Let something go wrong at Blink."""
         self.blink.faults.add(Fault(operation, kind, **more))

@@ -455,7 +455,7 @@ async def test_a_merchants_account_is_asked_for_no_more_than_blink_makes_in_a_mi
     wallet = WalletId(shop.merchant.btc_wallet_id)
     async with shop.database.transaction() as tx:
         for _ in range(LIMIT):
-            await creations.take(tx, shop.clock(), wallet)
+            await creations.take(tx, shop.clock, wallet)
     invoice = await shop.queue()  # BlinkPOS's own account has a minute of its own
     await shop.worker.work()
     assert (await shop.forward(invoice)).state is QUEUED

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from forwarder import failpoints
-from forwarder.model.errors import Unknown
 from forwarder.model.forward import ForwardState
-from forwarder.model.invoice import Invoice
+from forwarder.model.invoice import Invoice, Order
 from forwarder.model.keyring import FORWARD
 from forwarder.model.report import Report
 from forwarder.model.source import Source
-from forwarder.model.units import PaymentHash
+from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.sandbox.faults import FaultKind
 from forwarder.sandbox.invoices import InvoiceOrder
 from forwarder.sandbox.transactions import TransactionView
-from forwarder.store import payments, reconciliation
+from forwarder.store import merchants, payments, reconciliation
 from forwarder.worker import reconciler
 from forwarder.worker.reconciler import Reconciler
-from tests.worker.conftest import PAY, READ, Shop, Worker, running, until
+from tests.worker.conftest import PAY, READ, TOKEN, Shop, Worker, running, until
 
 QUEUED, INVOICED, SENDING, FORWARDED, HELD, RESOLVED = ForwardState
 
@@ -226,49 +227,119 @@ async def test_what_was_paid_on_is_settled_as_it_is_taken_in(shop: Shop) -> None
     await shop.lose()
 
     async def die() -> None:
-        raise Unknown("the process has died")
+        raise RuntimeError
 
     failpoints.arm("rebuilding.kept", die)
-    with pytest.raises(Unknown):
+    with pytest.raises(RuntimeError):
         await shop.reconciler.recover()
     await shop.is_forwarded(invoice)
     assert (await shop.worker.work(), shop.sends) == (0, 1)
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
 @pytest.mark.parametrize("kind", ["pending_then_success", "pending_then_failure"])
-async def test_a_payout_under_way_that_was_lost_is_held_until_it_has_ended(
-    shop: Shop, kind: FaultKind
+async def test_a_payout_under_way_that_was_lost_is_waited_for(
+    shop: Shop, kind: FaultKind, is_moved: bool
 ) -> None:
     invoice = await shop.queue()
     shop.fault(PAY, kind, seconds=3_600)
     await shop.worker.work()
     await shop.lose()
+    if is_moved:
+        await move(shop)
     await shop.reconciler.recover()
-    forward = await shop.forward(invoice)
-    assert forward.state is HELD
-    assert "once it has settled" in str(forward.held_reason)
-    assert await shop.worker.work() == 0
+    await shop.worker.work()
+    assert (await shop.forward(invoice)).state is QUEUED
+    shop.clock.advance(1_200)
+    await shop.worker.work()
     assert shop.operations(shop.pos).count(PAY) == 1
 
     shop.blink.hasten()
-    settled = (await shop.reconciler.recover()).settled
-    assert settled == ([invoice.payment_hash] if kind == "pending_then_success" else [])
+    for _ in range(3):
+        shop.clock.advance(300)
+        await shop.worker.work()
+    forward = await shop.forward(invoice)
+    assert (forward.state, shop.sends) == (FORWARDED, 1)
+    await finds_nothing(shop)
 
 
-async def test_a_lost_sale_that_blink_cannot_show_now_is_made_again_later(
-    shop: Shop, logged: pytest.LogCaptureFixture
+async def move(shop: Shop) -> None:
+    """Give the merchant another account, at which Blink knows no payout invoice of ours."""
+    account = shop.blink.open_account("another")
+    async with shop.database.transaction() as tx:
+        await merchants.put(
+            tx,
+            shop.vault,
+            name="merchant",
+            api_key=SecretStr(shop.blink.create_key(account)),
+            token=SecretStr(TOKEN),
+            wallet_id=WalletId(account.btc_wallet_id),
+            now=shop.clock(),
+        )
+
+
+@pytest.mark.parametrize("kind", ["http_503", "http_429"])
+async def test_a_lost_sale_that_blink_cannot_show_is_looked_at_until_it_can(
+    shop: Shop, kind: FaultKind
+) -> None:
+    """However much newer the rest of the ledger is."""
+    invoice = await shop.sell()
+    await shop.pay(invoice)
+    shop.clock.advance(1_200)
+    await receive(shop, "a-gift")
+    await shop.lose()
+    shop.clock.advance(120)
+    shop.fault(READ, kind, after=1)
+    report = await shop.reconciler.reconcile()
+    assert invoice.payment_hash in report.unmatched
+    assert report.rebuilt == []
+    shop.clock.advance(300)
+    assert (await shop.reconciler.reconcile()).rebuilt == [invoice.payment_hash]
+    await shop.worker.work()
+    await shop.is_forwarded(invoice)
+
+
+async def test_a_lost_sale_whose_invoice_makes_no_sense_is_shown_as_unmatched(
+    shop: Shop, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = await shop.sell()
     await shop.pay(invoice)
     await shop.lose()
     shop.clock.advance(61)
-    shop.fault(READ, "http_503", after=1)
-    await shop.reconciler.reconcile()
+    made = shop.blink.bank.invoices.find(invoice.payment_hash)
+    monkeypatch.setattr(made, "payment_request", "lnbcrt1garbage")
+    report = await shop.reconciler.reconcile()
+    assert (report.unmatched, report.again_from) == ([invoice.payment_hash], None)
     assert "a lost invoice cannot be read" in logged.text
-    assert await shop.forwards(invoice) == []
+
+
+async def test_a_lost_database_is_noticed_behind_a_hundred_new_sales(shop: Shop) -> None:
+    """The first reading of the ledger was cut, and the tills went on."""
+    lost = await shop.sell(777)
+    await shop.pay(lost)
+    shop.clock.advance(3_600)
+    await shop.lose()
+    for number in range(101):
+        shop.clock.advance(2)
+        await shop.pay(await shop.sell(100, name=f"new-{number}"))
+        await shop.catch_up.run()
+    assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
+
+
+async def test_what_a_wallet_received_while_another_was_in_its_place_is_found(shop: Shop) -> None:
+    invoice = await shop.sell()
     await shop.reconciler.reconcile()
-    await shop.worker.work()
-    assert shop.earned == 1_000
+    another = shop.blink.open_account("another", sats=1_000)
+    accounts = await shop.accounts_of(another)
+    meanwhile = Reconciler(replace(shop.common, accounts=accounts), shop.intake, 300)
+    await shop.pay(invoice)
+    shop.clock.advance(1_800)
+    order = Order("other", Sats(500), "", 900)
+    other = await shop.sales_with(accounts).create(shop.seller, order)
+    await shop.blink.pay(other.payment_request)
+    assert (await meanwhile.reconcile()).missed == [other.payment_hash]
+    shop.clock.advance(60)
+    assert (await shop.reconciler.reconcile()).missed == [invoice.payment_hash]
 
 
 # Sends

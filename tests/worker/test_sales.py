@@ -70,7 +70,7 @@ async def test_an_order_given_twice_at_once_has_one_invoice(shop: Shop) -> None:
 async def test_what_other_processes_have_asked_for_counts_for_a_minute(shop: Shop) -> None:
     async with shop.database.transaction() as tx:
         for _ in range(LIMIT - 1):
-            await creations.take(tx, shop.clock())
+            await creations.take(tx, shop.clock)
     assert await shop.sales.left() == 1
     await shop.sales.create(shop.seller, ORDER)
     with pytest.raises(Refused, match="none was asked for"):
