@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from forwarder.sandbox import Fault
-from tests.e2e.conftest import World
+from tests.e2e.conftest import OPERATOR_TOKEN, World
 
 PAY = "lnInvoicePaymentSend"
 
@@ -28,6 +29,13 @@ async def test_another_blinkpos_wallet_pays_nothing_again(world: World) -> None:
     assert (await world.till.snapshot(sale))["status"] == "paid"
 
 
+async def replay(world: World, sale: dict[str, Any]) -> None:
+    """An operator has what is held tried again."""
+    path = f"/api/payments/{sale['paymentHash']}/replay"
+    status, _ = await world.till.call("POST", path, {}, token=OPERATOR_TOKEN)
+    assert status == 200
+
+
 async def test_money_on_the_blinkpos_account_of_before_is_paid_on_from_there_alone(
     world: World,
 ) -> None:
@@ -40,14 +48,14 @@ async def test_money_on_the_blinkpos_account_of_before_is_paid_on_from_there_alo
     await world.forwarder.stop()
     world.blink.disable_receive(world.merchant, disabled=False)
     await world.forwarder.start()
-    await world.forwarder.execute("replay", "--all")
+    await replay(world, sale)
     await world.until(lambda: b"than wallet" in world.forwarder.output, seconds=15)
     assert world.earned == 0
 
     world.forwarder.environment["BLINKPOS_API_KEY"] = key
     await world.forwarder.stop()
     await world.forwarder.start()
-    await world.forwarder.execute("replay", "--all")
+    await replay(world, sale)
     await world.till.until(sale, "forwarded")
     assert (world.earned, world.blink.sends(world.friend.btc_wallet_id)) == (1_000, [])
 

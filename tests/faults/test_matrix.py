@@ -11,7 +11,7 @@ from tests.faults.matrix import PAIRS
 from tests.faults.runs import Suite
 
 RUNS = 4_000  # of these, what the machine plays in the time below; `python -m tests.long` has more
-SECONDS = 45.0
+SECONDS = 35.0
 CASES: list[tuple[Suite, int]] = [
     *(("matrix", number) for number in range(8)),
     *(("schedules", number) for number in range(4)),

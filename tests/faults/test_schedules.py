@@ -9,7 +9,7 @@ import pytest
 from tests.faults import runs
 
 RUNS = 2_000  # of these, what the machine plays in the time below; `python -m tests.long` has more
-SECONDS = 20.0
+SECONDS = 15.0
 
 
 @pytest.mark.timeout(240)
