@@ -107,6 +107,12 @@ class Forwarder:
                 await asyncio.sleep(0.02)
 
 
+def printed(output: str) -> dict[str, Any]:
+    """The document that a command has printed after what it has logged."""
+    document: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return document
+
+
 async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
     try:
         async with session.get(f"{url}/readyz") as answer:

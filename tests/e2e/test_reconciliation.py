@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +14,7 @@ from forwarder.blink.client import BlinkClient
 from forwarder.model.units import Sats, WalletId
 from forwarder.sandbox import Fault
 from tests.e2e.conftest import OPERATOR_TOKEN, World
-
-
-def said(output: str) -> dict[str, Any]:
-    """The document that a command has printed after what it has logged."""
-    document: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return document
+from tests.e2e.process import printed
 
 
 async def operate(world: World, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
@@ -58,10 +52,10 @@ async def test_a_dry_run_tells_and_changes_nothing(world: World) -> None:
     await world.forwarder.stop()
     await world.blink.pay(sale["invoice"])
     status, output = await world.forwarder.execute("reconcile", "--dry-run", "--json")
-    assert (status, said(output)["missed"]) == (0, [sale["paymentHash"]])
+    assert (status, printed(output)["missed"]) == (0, [sale["paymentHash"]])
     assert len(world.payouts()) == 0
     status, output = await world.forwarder.execute("reconcile", "--json")
-    assert said(output)["missed"] == [sale["paymentHash"]]
+    assert printed(output)["missed"] == [sale["paymentHash"]]
     await world.forwarder.start()
     await world.till.until(sale, "forwarded")
 
@@ -156,7 +150,7 @@ async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(
     assert len(world.payouts()) == 3
     assert world.earned == 600
     status, output = await world.forwarder.execute("recover", "--json")
-    assert (status, said(output)["driftSats"]) == (0, 0)
+    assert (status, printed(output)["driftSats"]) == (0, 0)
 
 
 async def test_what_a_lost_database_had_just_taken_in_is_forwarded_soon(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from forwarder.sandbox import Fault
 from tests.e2e.conftest import SECRET_KEY, World
+from tests.e2e.process import printed
 
 PAY, CREATE = "lnInvoicePaymentSend", "lnInvoiceCreate"
 NEWEST = "canary-newest-secret-0123456789abcdef"
@@ -25,7 +25,7 @@ async def restart(world: World, secret: str) -> None:
 async def rotate(world: World, *words: str) -> dict[str, Any]:
     status, output = await world.forwarder.execute("keys", "rotate", "--json", *words)
     assert status == 0, output
-    return dict(json.loads(output))
+    return printed(output)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_the_old_value_is_dropped_and_sales_go_on(bob: World) -> None:
         await page.until("forwarded")
     assert bob.earned == 2_000
     status, output = await bob.forwarder.execute("reconcile", "--json")
-    assert (status, json.loads(output)["strays"]) == (0, [])
+    assert (status, printed(output)["strays"]) == (0, [])
 
 
 async def test_it_refuses_a_value_that_the_service_does_not_know(bob: World) -> None:
@@ -133,6 +133,6 @@ async def test_a_lost_database_is_rebuilt_with_both_values(bob: World) -> None:
     await bob.forwarder.start()
     status, output = await bob.forwarder.execute("recover", "--json")
     assert status == 0, output
-    found = json.loads(output)
+    found = printed(output)
     assert (found["strays"], found["driftSats"]) == ([], 0)
     assert bob.earned == 2_001
