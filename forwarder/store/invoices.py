@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from forwarder.model import message
 from forwarder.model.actor import Actor
@@ -108,12 +108,16 @@ async def among(tx: Transaction, hashes: Collection[PaymentHash]) -> set[Payment
     return set((await tx.execute(query)).scalars())
 
 
+def arriving_on(wallet_id: WalletId) -> ColumnElement[bool]:
+    """Which invoices' money arrives on a wallet, as far as it was kept on which."""
+    return or_(invoices.c.wallet_id.is_(None), invoices.c.wallet_id == wallet_id)
+
+
 async def first_issued(tx: Transaction, source: Source, wallet_id: WalletId) -> datetime | None:
     """When the oldest invoice of a source's wallet was made, by its clock."""
     # What a lost database gets back may be older than what was kept first.
     query = select(func.min(invoices.c.issued_at)).where(
-        invoices.c.source == source,
-        or_(invoices.c.wallet_id.is_(None), invoices.c.wallet_id == wallet_id),
+        invoices.c.source == source, arriving_on(wallet_id)
     )
     oldest: datetime | None = (await tx.execute(query)).scalar_one()
     return oldest

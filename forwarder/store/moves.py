@@ -20,6 +20,7 @@ from forwarder.store import forwards, journal, locks, totals
 from forwarder.store.columns import UtcDateTime
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
+from forwarder.store.invoices import arriving_on
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import forwards as table
 from forwarder.store.tables import invoices, payments
@@ -240,7 +241,7 @@ async def _is_covered(tx: Transaction, forward: Forward, wallet_id: WalletId) ->
         table.c.state.in_(SPENT),
         table.c.id != forward.id,
     )
-    here = or_(invoices.c.wallet_id.is_(None), invoices.c.wallet_id == wallet_id)
+    here = arriving_on(wallet_id)
     received = (
         select(func.coalesce(func.sum(payments.c.received), 0))
         .join(invoices, invoices.c.id == payments.c.invoice_id)

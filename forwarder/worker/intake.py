@@ -59,8 +59,8 @@ class Intake:
     ) -> None:
         """Keep the receipts that are new, and tell the pages of those that belong to an invoice.
 
-        `source` has the money: what a webhook says is asked for there first. `sends` are what an
-        earlier state of our database has paid on of these payments.
+        `source` has the money: what a webhook says is asked for there first. `sends` are what a
+        later state of our database has paid on of these payments.
         """
         fresh = await self._unknown(receipts)
         self._metrics.duplicates.labels(source, witness).inc(len(receipts) - len(fresh))
