@@ -11,15 +11,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, event, make_url, select
+from sqlalchemy import Connection, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from forwarder.store import sqlite
 
 Transaction = AsyncConnection
 """What the modules of this room work in: one transaction, ended by whoever opened it."""
@@ -33,8 +35,6 @@ StoreError = SQLAlchemyError
 """What fails when the database does: locked, full, gone."""
 
 _PACKAGE = Path(__file__).parents[1]
-_BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 def _unobserved(_access: Access, _ending: Ending, _seconds: float) -> None:
@@ -57,8 +57,8 @@ class Database:
         self._url = _checked(url)
         self.is_embedded = self._url.get_backend_name() == "sqlite"
         if self.is_embedded:
-            self._writer = _sqlite_engine(self._url, begin="IMMEDIATE", pool_size=1)
-            self._reader = _sqlite_engine(self._url, begin="DEFERRED", pool_size=4)
+            self._writer = sqlite.engine(self._url, begin="IMMEDIATE", pool_size=1)
+            self._reader = sqlite.engine(self._url, begin="DEFERRED", pool_size=4)
         else:
             self._writer = create_async_engine(self._url, pool_size=10)
             # As on SQLite, all that one transaction reads is of one moment.
@@ -153,31 +153,6 @@ def _checked(text: str) -> URL:
             "DATABASE_URL must name a file: payments have to outlive the process"
         )
     return url
-
-
-def _sqlite_engine(
-    url: URL, *, begin: Literal["IMMEDIATE", "DEFERRED"], pool_size: int
-) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        connect_args={"timeout": _BUSY_SECONDS},
-        pool_size=pool_size,
-        max_overflow=0,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
-        connection.isolation_level = None  # the driver must not emit BEGIN by itself
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
-
-    return engine
 
 
 def alembic_config() -> Config:

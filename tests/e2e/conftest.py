@@ -86,6 +86,16 @@ class World:
             while not holds():
                 await asyncio.sleep(0.01)
 
+    async def until_read(self) -> None:
+        """Wait until the service has read Blink's ledger: it pays nothing before."""
+        async with asyncio.timeout(5):
+            while not await self._was_read():
+                await asyncio.sleep(0.01)
+
+    async def _was_read(self) -> bool:
+        _, status = await self.till.call("GET", "/api/status", token=OPERATOR_TOKEN)
+        return status["reconciliation"]["lastRunAt"] is not None
+
     def judge(self) -> None:
         """What must hold after every test, by Blink's ledger alone."""
         self.blink.verify()

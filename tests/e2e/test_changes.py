@@ -15,6 +15,8 @@ PAY = "lnInvoicePaymentSend"
 
 async def test_another_blinkpos_wallet_pays_nothing_again(world: World) -> None:
     sale = await world.till.sell()
+    await world.until_read()
+    await world.until(lambda: world.blink.subscriptions == 1)  # nothing else will tell
     world.blink.faults.add(Fault(operation=PAY, kind="lost_answer", times=1))
     world.blink.faults.add(Fault(operation="me", kind="http_503", times=None))
     await world.blink.pay(sale["invoice"])

@@ -43,9 +43,11 @@ async def bob(world: World) -> World:
 
 async def test_it_is_replaced_in_the_middle_of_a_payout(bob: World) -> None:
     """Blink has the money moved, its answer is lost, and the key is encrypted anew meanwhile."""
+    await bob.until_read()
     bob.blink.faults.add(Fault(operation=PAY, kind="lost_answer", times=1))
     bob.blink.faults.add(Fault(operation="me", kind="http_503", times=None))
     sale = await bob.till.sell()
+    await bob.until(lambda: bob.blink.subscriptions == 1)  # nothing else will tell
     await bob.blink.pay(sale["invoice"])
     await bob.until(lambda: PAY in bob.operations(bob.pos))
     # Without a wallet to ask for it starts while Blink says nothing.

@@ -10,24 +10,21 @@ import asyncio
 import random
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import aiosqlite
 import pytest
-from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection, AsyncAdapt_dbapi_cursor
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util.concurrency import await_
 
-from forwarder.store import database
+from forwarder.store import sqlite
 from forwarder.store.database import Database
+from forwarder.store.sqlite import Begin
 from tests.faults.life import Life
 
-Begin = Literal["IMMEDIATE", "DEFERRED"]
 _SLOW = 0.4  # how often an answer takes its time, so that others come in between
 _SLOW_SECONDS = 0.004
 
@@ -46,18 +43,23 @@ class Disk:
 
 
 class _Turn:
-    """Stands for the queue and the thread of one connection, which open and close it."""
+    """Stands for the queue and the thread of one connection."""
 
     def __init__(self) -> None:
         self._life = Life.current.get()
 
     def put_nowait(self, item: tuple[asyncio.Future[object] | None, Callable[[], object]]) -> None:
         future, function = item
-        answer = future or asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer = _Answer(future or loop.create_future())
         try:
-            answer.set_result(self._call(function))
+            answer.result = self._call(function)
         except Exception as exc:
-            answer.set_exception(exc)
+            answer.error = exc
+        if random.random() < _SLOW:  # noqa: S311 - replayable on purpose
+            loop.call_later(random.uniform(0, _SLOW_SECONDS), answer.give)  # noqa: S311
+        else:
+            answer.give()
 
     def _call(self, function: Callable[[], object]) -> object:
         answer, life = function(), self._life
@@ -69,65 +71,21 @@ class _Turn:
         return answer
 
 
-class _Statement(AsyncAdapt_dbapi_cursor):
-    """A cursor whose driver is asked here and now; only a slow answer is waited for."""
+@dataclass
+class _Answer:
+    """What the thread has for whoever may still wait for it."""
 
-    __slots__ = ()
-    _cursor: Any
-    _awaitable_cursor_close = False
+    future: asyncio.Future[object]
+    result: object = None
+    error: Exception | None = None
 
-    def _make_new_cursor(self, connection: Any) -> Any:  # noqa: ANN401 - the driver's own types
-        return connection._conn.cursor()
-
-    def _aenter_cursor(self, cursor: Any) -> Any:  # noqa: ANN401
-        return cursor
-
-    def execute(self, operation: Any, parameters: Any = None) -> None:  # noqa: ANN401
-        with _answered(self._adapt_connection):
-            self._cursor.execute(operation, parameters or ())
-            if self._cursor.description:
-                self._rows.extend(self._cursor.fetchall())
-
-    def executemany(self, operation: Any, seq_of_parameters: Any) -> None:  # noqa: ANN401
-        with _answered(self._adapt_connection):
-            self._cursor.executemany(operation, seq_of_parameters)
-
-
-@contextmanager
-def _answered(connection: AsyncAdapt_dbapi_connection) -> Iterator[None]:
-    """What the driver does in here is answered at once, or a moment later."""
-    try:
-        yield
-    except Exception as exc:
-        _take_time()
-        connection._handle_exception(exc)
-    _take_time()
-
-
-def _take_time() -> None:
-    is_slow = random.random() < _SLOW  # noqa: S311 - replayable on purpose
-    seconds = random.uniform(0, _SLOW_SECONDS)  # noqa: S311
-    await_(asyncio.sleep(seconds) if is_slow else _Now())
-
-
-class _Now(Awaitable[None]):
-    """Nothing to wait for: SQLAlchemy insists on awaiting something."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
-
-
-def _commit(connection: AsyncAdapt_aiosqlite_connection) -> None:
-    if raw := connection._connection._connection:
-        with _answered(connection):
-            raw.commit()
-
-
-def _roll_back(connection: AsyncAdapt_aiosqlite_connection) -> None:
-    if raw := connection._connection._connection:
-        with _answered(connection):
-            raw.rollback()
+    def give(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class _NoThread:
@@ -238,7 +196,7 @@ def make_template(path: Path) -> Path:
 def replace(patch: pytest.MonkeyPatch) -> None:
     """Have every database that is opened from now on be one of these."""
     engines: dict[tuple[URL, Begin, int], AsyncEngine] = {}
-    make = database._sqlite_engine
+    make = sqlite.engine
 
     def kept(url: URL, *, begin: Begin, pool_size: int) -> AsyncEngine:
         """The same engine for each life, with a new pool: it has every statement compiled."""
@@ -251,15 +209,12 @@ def replace(patch: pytest.MonkeyPatch) -> None:
     async def is_up_to_date(_: Database) -> None: ...
 
     connect = sqlite3.connect
-    patch.setattr(database, "_sqlite_engine", kept)
-    patch.setattr(database, "_PRAGMAS", ("synchronous=OFF", "foreign_keys=ON"))
+    patch.setattr(sqlite, "engine", kept)
+    patch.setattr(sqlite, "_PRAGMAS", ("synchronous=OFF", "foreign_keys=ON"))
     patch.setattr(Database, "upgrade", is_up_to_date)
     patch.setattr(aiosqlite.core, "SimpleQueue", _Turn)
     patch.setattr(aiosqlite.core, "Thread", _NoThread)
     patch.setattr(aiosqlite.core.Connection, "__del__", lambda _: None)
-    patch.setattr(AsyncAdapt_aiosqlite_connection, "_cursor_cls", _Statement)
-    patch.setattr(AsyncAdapt_aiosqlite_connection, "commit", _commit)
-    patch.setattr(AsyncAdapt_aiosqlite_connection, "rollback", _roll_back)
     patch.setattr(
         sqlite3,
         "connect",
