@@ -146,7 +146,7 @@ async def test_only_the_full_password_may_pay(bench: Bench, right: bool) -> None
     async with PhoenixdClient.connect(bench.node.url, SecretStr(password)) as client:
         assert await client.may_pay() is right
         assert (await client.balance()).balance_sat == 10_000
-        assert (await client.info()).node_id == bench.node.node_id
+        assert (await client.info()).node_id == bench.node.api.node_id
     assert not bench.node.books.outgoing
 
 

@@ -172,7 +172,7 @@ async def test_money_at_the_node_is_paid_on_from_there(stall: Stall) -> None:
     await stall.work()
     forward = await stall.is_forwarded(invoice)
     assert forward.source is NODE
-    assert forward.sent_from == stall.node.node_id[:36]
+    assert forward.sent_from == stall.node.api.node_id[:36]
     assert stall.shop.page.kinds == ["payment", "forwarded"]
     payout = stall.shop.blink.invoices(stall.shop.merchant.btc_wallet_id)[0]
     assert payout.memo.endswith(forward.external_id)
@@ -375,7 +375,7 @@ async def test_only_the_node_that_may_have_paid_can_prove_it(stall: Stall) -> No
     invoice = await stall.queue()
     stall.node.faults.add(NodeFault("payinvoice", "lost_answer"))
     await stall.work()
-    stall.node.node_id = "03" + "cd" * 32
+    stall.node.api.node_id = "03" + "cd" * 32
     await stall.work()
     held = await stall.shop.forward(invoice)
     assert held.state is ForwardState.HELD
@@ -521,7 +521,7 @@ async def test_the_doctor_looks_at_the_node(stall: Stall, kind: str) -> None:
 async def test_the_doctor_tells_what_can_be_sent_from_what_is_kept_for_fees(stall: Stall) -> None:
     settings = stall.settings(stall.node.url, stall.node.password)
     assert (await stall.examined(settings)).detail.endswith("100000 sat to spend")
-    stall.node.fee_credit = 250
+    stall.node.books.fee_credit = 250
     detail = (await stall.examined(settings)).detail
     assert detail.endswith("100000 sat to spend, 250 sat kept for fees")
 

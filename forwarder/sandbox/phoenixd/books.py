@@ -64,6 +64,7 @@ class Books:
     bank: Bank
     node: Node
     msats: int
+    fee_credit: int = 0  # satoshis that fees are taken from, and that no payment is
     incoming: dict[str, Incoming] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
 

@@ -67,14 +67,16 @@ class NodeFault:
 
 @dataclass(slots=True)
 class NodeFaults:
-    """The armed faults, and how often each has fired."""
+    """The armed faults, and those that have fired, in order."""
 
+    fired: list[NodeFault] = field(default_factory=list)
     _armed: list[tuple[NodeFault, list[None]]] = field(default_factory=list)
 
     def add(self, fault: NodeFault) -> None:
         self._armed.append((fault, []))
 
     def clear(self) -> None:
+        """Disarm everything; what has fired stays known."""
         self._armed.clear()
 
     def take(self, operation: Operation) -> NodeFault | None:
@@ -83,5 +85,6 @@ class NodeFaults:
             is_left = fault.times is None or len(fired) < fault.times
             if fault.operation == operation and is_left:
                 fired.append(None)
+                self.fired.append(fault)
                 return fault
         return None
