@@ -47,7 +47,6 @@ class Payout:
             lease = self._moves.lease()
             await claims.drop_leases(tx, lease.now, lease.owner)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_leases(), name="leases")
             while True:
                 # A database that fails for a while must not cancel the payments under way.
                 try:
@@ -115,8 +114,8 @@ class Payout:
             async with self._database.transaction() as tx:
                 await claims.give_back(tx, forward.id, lease.now + RETRY_PAUSE, lease)
 
-    async def _keep_leases(self) -> None:
-        """Prolong what we hold: a forward may wait longer than a lease for its turn to send."""
+    async def keep_leases(self) -> None:
+        """Prolong what we hold until cancelled: a forward may wait long for its turn to send."""
         while True:
             await asyncio.sleep(LEASE_RENEWAL_SECONDS)
             if not self._working:

@@ -53,13 +53,8 @@ class Reconciler:
         self._interval_seconds = interval_seconds
         self._one_at_a_time = {source: asyncio.Lock() for source in Source}
 
-    async def run(self) -> None:
-        """Run until cancelled, on each ledger by itself: one that cannot be read stops no other."""
-        async with asyncio.TaskGroup() as group:
-            for source in self._wallets.sources:
-                group.create_task(self._run(source), name=f"reconciler of {source}")
-
-    async def _run(self, source: Source) -> None:
+    async def run(self, source: Source) -> None:
+        """Audit one ledger until cancelled: one that cannot be read stops no other."""
         bell = self._common.bells.reconcilers[source]
         while True:
             try:

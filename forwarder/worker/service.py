@@ -192,11 +192,13 @@ class Service:
         self._supervisor.start("watcher", self.watcher.run)
         self._supervisor.start("expiry", self._expiry.run)
         self._common.unread.update(self.sources)
-        self._supervisor.start("reconciler", self.reconciler.run)
+        for source in self.sources:
+            self._supervisor.start(f"reconciler of {source}", partial(self.reconciler.run, source))
         self._supervisor.start("hints", self.hints.run)
         for poll in self._polls:
             self._supervisor.start("poll", poll.run)
         self._supervisor.start("payout", self._payout.run)
+        self._supervisor.start("leases", self._payout.keep_leases)
         self._supervisor.start("tail", self._tail.run)
         self._supervisor.start("accounts", self._common.accounts.learn)
         if self.settings.blinkpos_read_api_key is not None:

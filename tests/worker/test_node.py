@@ -469,7 +469,10 @@ async def test_nothing_is_paid_from_a_source_whose_ledger_was_not_read(stall: St
         await until(lambda: stall.shop.sends == 1)
         assert not stall.node.sends
         stall.shop.clock.advance(1)
-        async with running(stall.reconciler.run):
+        async with (
+            running(lambda: stall.reconciler.run(Source.BLINK)),
+            running(lambda: stall.reconciler.run(NODE)),
+        ):
             await until(lambda: bool(stall.node.sends))
             await until(lambda: stall.shop.page.kinds.count("forwarded") == 2)
     assert stall.common.unread == set()
@@ -480,7 +483,10 @@ async def test_nothing_is_paid_from_a_source_whose_ledger_was_not_read(stall: St
 async def test_a_node_that_cannot_be_read_stops_no_other_ledger(stall: Stall) -> None:
     stall.common.unread.update(Source)
     stall.node.faults.add(NodeFault("getinfo", "http_500", times=None))
-    async with running(stall.reconciler.run):
+    async with (
+        running(lambda: stall.reconciler.run(Source.BLINK)),
+        running(lambda: stall.reconciler.run(NODE)),
+    ):
         await until(lambda: stall.common.unread == {NODE})
     with pytest.raises(PhoenixdError):
         await stall.reconciler.reconcile()

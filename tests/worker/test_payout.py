@@ -45,7 +45,7 @@ async def test_no_more_are_worked_on_at_once_than_is_good(
 async def test_leases_are_kept_while_one_works(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payout, "LEASE_RENEWAL_SECONDS", 0.02)
     invoice = await shop.queue()
-    async with running(shop.worker.payout.run):
+    async with running(shop.worker.payout.run), running(shop.worker.payout.keep_leases):
         await until(lambda: is_done(shop, invoice))
         shop.blink.set_latency(PAY, 0.3)
         slow = await shop.queue()

@@ -435,7 +435,7 @@ async def test_it_tries_again_while_blink_is_away_and_payouts_wait_for_it(
 ) -> None:
     monkeypatch.setattr(reconciler, "TRY_AGAIN_SECONDS", 0.01)
     shop.fault(READ, "http_503", times=3)
-    async with running(shop.reconciler.run):
+    async with running(lambda: shop.reconciler.run(Source.BLINK)):
         await until(lambda: "could not be read" in logged.text)
         assert Source.BLINK in shop.common.unread
         await is_current(shop)
@@ -445,7 +445,7 @@ async def test_it_looks_again_when_it_is_asked_to(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciler, "SETTLED_SECONDS", 0.0)
-    async with running(shop.reconciler.run):
+    async with running(lambda: shop.reconciler.run(Source.BLINK)):
         await is_current(shop)
         await shop.pay(await shop.sell())
         shop.common.bells.reconcilers[Source.BLINK].ring()
@@ -454,7 +454,7 @@ async def test_it_looks_again_when_it_is_asked_to(
 
 async def test_it_looks_again_by_itself(shop: Shop) -> None:
     often = Reconciler(shop.common, shop.intake, interval_seconds=0.01)
-    async with running(often.run):
+    async with running(lambda: often.run(Source.BLINK)):
         await is_current(shop)
         await shop.pay(await shop.sell())
         await until(lambda: shop.page.kinds == ["payment"])
@@ -471,7 +471,7 @@ async def test_it_comes_back_soon_for_what_is_too_young_to_be_lost(
     async def is_rebuilt() -> bool:
         return len(await shop.forwards(invoice)) == 1
 
-    async with running(shop.reconciler.run):
+    async with running(lambda: shop.reconciler.run(Source.BLINK)):
         await is_current(shop)
         assert not await is_rebuilt()
         shop.clock.advance(61)
