@@ -1,4 +1,4 @@
-"""The judge: Blink's ledger says what has happened, and our database only what an operator sees.
+"""The judge: the ledgers say what has happened, and our database only what an operator sees.
 
 What is promised, by the numbers of the verdicts:
 I1 each payment is forwarded, or shown as held; I2 at most once; I3 with all that was received, and
@@ -23,8 +23,8 @@ from pydantic import SecretStr
 from forwarder.model.keyring import Keyring
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
-from forwarder.sandbox import TransactionView
-from tests.faults import clock
+from tests.faults import books, clock
+from tests.faults.books import Entry
 from tests.faults.network import CREATE
 from tests.faults.world import SECRETS, World, errors, said
 
@@ -56,8 +56,8 @@ def unfinished(world: World) -> list[str]:
     query = "SELECT payment_hash FROM payments WHERE invoice_id IS NOT NULL"
     known = {name for (name,) in world.files.read(query)}
     late = [
-        receipt.payment_hash or ""
-        for receipt in _income(world)
+        receipt.payment_hash
+        for receipt in books.income(world)
         if receipt.payment_hash not in known or not _forwards_of(receipt, sent)
     ]
     rows = world.files.read(
@@ -92,33 +92,34 @@ def _findings(world: World) -> Iterator[str]:
 def _forwarded_once(world: World) -> Iterator[str]:
     """I1, I2, I3."""
     sent = _sent_names(world)
-    for receipt in _income(world):
+    for receipt in books.income(world):
         sends = _forwards_of(receipt, sent)
         if not sends:
             yield f"I1: {receipt.payment_hash} was never forwarded"
         if len(sends) > 1:
             yield f"I2: {receipt.payment_hash} was forwarded {len(sends)} times"
-        if sends and -sum(send.amount for send in sends) != receipt.amount:
+        if sends and sum(send.amount for send in sends) != receipt.amount:
             yield f"I3: {receipt.payment_hash} received {receipt.amount}, sent {sends}"
-    twice = Counter(send.payment_hash for send in _sends(world))
+    twice = Counter(send.payment_hash for send in books.sends(world))
     yield from (f"I2: payout {name} paid twice" for name, count in twice.items() if count > 1)
     known = {name for stems in _stems(world).values() for name in stems}
-    strange = [s for s in _sends(world) if _stem(s) not in known]
-    yield from (f"I3: {send.external_id} pays for nothing that was received" for send in strange)
+    strange = [send for send in books.sends(world) if send.stem not in known]
+    yield from (f"I3: {send.name} pays for nothing that was received" for send in strange)
 
 
 def _solvent(world: World) -> Iterator[str]:
-    """I4, at every moment: in the order in which Blink has booked."""
-    owed: defaultdict[str, int] = defaultdict(int)
+    """I4, at every moment and for every wallet: in the order of its own ledger."""
     names = {name: payment for payment, stems in _stems(world).items() for name in stems}
-    for entry in reversed(world.sandbox.transactions(world.pos.btc_wallet_id)):
-        if entry.direction == "RECEIVE" and entry.status == "SUCCESS":
-            owed[entry.payment_hash or ""] += entry.amount
-        elif entry.direction == "SEND" and entry.status != "FAILURE":
-            payment = names.get(_stem(entry), "")
-            owed[payment] += entry.amount if entry.status == "SUCCESS" else 0
+    for ledger in books.ledgers(world):
+        owed: defaultdict[str, int] = defaultdict(int)
+        for entry in ledger:
+            if not entry.is_send:
+                owed[entry.payment_hash] += entry.amount
+                continue
+            payment = names.get(entry.stem, "")
+            owed[payment] -= entry.amount
             if owed[payment] < 0:
-                yield f"I4: {entry.external_id} was sent before it was received"
+                yield f"I4: {entry.name} was sent before it was received"
 
 
 def _final(world: World) -> Iterator[str]:
@@ -130,11 +131,11 @@ def _final(world: World) -> Iterator[str]:
 
 def _proven(world: World) -> Iterator[str]:
     """I6."""
-    sends = {send.id: -send.amount for send in _sends(world)}
+    sends = {send.id: send.amount for send in books.sends(world)}
     query = "SELECT transaction_id, amount FROM forwards WHERE state = 'forwarded'"
     for name, amount in world.files.read(query):
         if sends.get(name) != amount:
-            yield f"I6: Blink has no send {name} of {amount}"
+            yield f"I6: there is no send {name} of {amount}"
 
 
 def _told(world: World) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _told(world: World) -> Iterator[str]:
     After a rebuild a sale has its name at Blink: its page cannot ask for it by the till's own.
     """
     known = {name for (name,) in world.files.read("SELECT external_id FROM invoices")}
-    paid = {receipt.payment_hash for receipt in _income(world)}
+    paid = {receipt.payment_hash for receipt in books.income(world)}
     done = {name for (name,) in world.files.read(
         "SELECT payment_hash FROM forwards WHERE state = 'forwarded'"
     )}  # fmt: skip
@@ -218,7 +219,7 @@ async def _let_expire(world: World) -> None:
 def _refunded(world: World) -> Iterator[str]:
     """I3: what has come back is booked, once, and is no income."""
     booked = dict(world.files.read("SELECT transaction_id, amount FROM refunds"))
-    for refund in _refunds(world):
+    for refund in books.refunds(world):
         if booked.get(refund.id) != refund.amount:
             yield f"I3: refund {refund.id} of {refund.amount} is not booked: {booked}"
         if world.files.read("SELECT 1 FROM payments WHERE transaction_id = ?", refund.id):
@@ -226,11 +227,12 @@ def _refunded(world: World) -> Iterator[str]:
 
 
 def trace(world: World) -> list[str]:
-    """All that one can compare of two runs: our journal, and Blink's calls and entries."""
+    """All that one can compare of two runs: our journal, the calls, and the ledgers."""
     journal = world.files.read("SELECT at, payment_hash, step, actor, detail FROM journal")
     calls = [(c.operation, c.at, c.account_id, c.variables, c.outcome) for c in world.sandbox.calls]
-    entries = world.sandbox.transactions(world.pos.btc_wallet_id)
-    return [repr(line) for line in (*journal, *calls, *entries)]
+    blink = world.sandbox.transactions(world.pos.btc_wallet_id)
+    node = (*world.node.calls, *world.node.books.outgoing)
+    return [repr(line) for line in (*journal, *calls, *blink, *node)]
 
 
 def fingerprint(world: World) -> str:
@@ -248,48 +250,24 @@ def story(world: World) -> str:
     return "\n".join(f"  {name}:\n" + "\n".join(lines) for name, lines in parts)
 
 
-# What lies in the books
+# What lies in the books, by name
 
 
-def _income(world: World) -> list[TransactionView]:
-    """Receipts of invoices of BlinkPOS: what has to be forwarded."""
-    sent = {send.payment_hash for send in _sends(world)}
-    receipts = world.sandbox.receipts(world.pos.btc_wallet_id)
-    return [receipt for receipt in receipts if receipt.payment_hash not in sent]
-
-
-def _refunds(world: World) -> list[TransactionView]:
-    """Receipts that carry the hash of what was sent."""
-    sent = {send.payment_hash for send in _sends(world)}
-    receipts = world.sandbox.receipts(world.pos.btc_wallet_id)
-    return [receipt for receipt in receipts if receipt.payment_hash in sent]
-
-
-def _sends(world: World) -> list[TransactionView]:
-    return world.sandbox.sends(world.pos.btc_wallet_id)
-
-
-def _sent_names(world: World) -> dict[str, list[TransactionView]]:
-    found: defaultdict[str, list[TransactionView]] = defaultdict(list)
-    for send in _sends(world):
-        found[_stem(send)].append(send)
+def _sent_names(world: World) -> dict[str, list[Entry]]:
+    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    for send in books.sends(world):
+        found[send.stem].append(send)
     return found
 
 
-def _forwards_of(
-    receipt: TransactionView, sent: dict[str, list[TransactionView]]
-) -> list[TransactionView]:
-    stems = _KEYRING.forward_prefixes(PaymentHash(receipt.payment_hash or ""), 0)
+def _forwards_of(receipt: Entry, sent: dict[str, list[Entry]]) -> list[Entry]:
+    stems = _KEYRING.forward_prefixes(PaymentHash(receipt.payment_hash), 0)
     return [send for stem in stems for send in sent.get(stem, ())]
 
 
 def _stems(world: World) -> dict[str, tuple[str, ...]]:
-    names = [receipt.payment_hash or "" for receipt in _income(world)]
+    names = [receipt.payment_hash for receipt in books.income(world)]
     return {name: _KEYRING.forward_prefixes(PaymentHash(name), 0) for name in names}
-
-
-def _stem(send: TransactionView) -> str:
-    return (send.external_id or "").rpartition("-")[0] + "-"
 
 
 def _held(world: World) -> bool:

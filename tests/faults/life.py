@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, ContextVar
@@ -54,7 +55,7 @@ class Life:
         self.peers: list[Peer] = []
         self.is_dead = False
         self.began = asyncio.Event()
-        self.sending = 0
+        self.sending: Counter[str] = Counter()
         self.main = self._spawn(self._live())
 
     @property

@@ -50,12 +50,19 @@ class Shop(RuleBasedStateMachine):
     def begin(self, number: int) -> None:
         """Open the shop."""
         random.seed(number)
-        self.world: World = self._do(self._stack.enter_async_context(opened(self.files, number)))
+        opening = opened(self.files, number, has_node=number % 2 == 0)
+        self.world: World = self._do(self._stack.enter_async_context(opening))
 
-    @rule(target=unpaid, sats=st.integers(1, 10_000), seconds=st.sampled_from([20, 60, 900]))
-    def create(self, sats: int, seconds: int) -> Sale:
-        """A till makes an invoice."""
-        sold: Sale = self._do(self.world.sell(self.world.shops[0], sats, seconds, memo="tea"))
+    @rule(
+        target=unpaid,
+        sats=st.integers(1, 10_000),
+        seconds=st.sampled_from([20, 60, 900]),
+        which=st.sampled_from([0, -1]),
+    )
+    def create(self, sats: int, seconds: int, which: int) -> Sale:
+        """A till makes an invoice, on BlinkPOS or on the node if there is one."""
+        shop, source = self.world.shops[0], self.world.sources[which]
+        sold: Sale = self._do(self.world.sell(shop, sats, seconds, "tea", source))
         return sold
 
     @rule(sale=consumes(unpaid))

@@ -24,7 +24,9 @@ NETWORK_POINTS: Final = (
     "network.asked",
     "network.cancelled",
 )
-POINTS: Final = (*failpoints.POINTS, *NETWORK_POINTS)
+# The same of the node.
+NODE_POINTS: Final = ("network.node_sale_made", "network.node_paid", "network.node_asked")
+POINTS: Final = (*failpoints.POINTS, *NETWORK_POINTS, *NODE_POINTS)
 STORY_SECONDS: Final = 45.0  # the faults go on for so long after the last sale
 MOST_SECONDS: Final = 1_200.0  # and a day takes no longer than this before they stop
 BUDGET_SECONDS: Final = 61.0  # after so long no handshake counts any more
@@ -39,6 +41,12 @@ class Case:
     point: str
     trouble: str
     seed: int
+
+    @property
+    def has_node(self) -> bool:
+        """Whether a node is there: it costs time where nothing happens to it."""
+        is_meant = self.point in NODE_POINTS or self.trouble.startswith("node:")
+        return is_meant or self.seed % 4 == 0
 
     def __str__(self) -> str:
         return f"{self.point} x {self.trouble} #{self.seed}"
@@ -78,7 +86,7 @@ def case(number: int) -> Case:
 
 async def play(case: Case, files: Files) -> Outcome:
     """One run, up to the verdict."""
-    async with opened(files, case.seed) as world:
+    async with opened(files, case.seed, has_node=case.has_node) as world:
         cut = _Cut(case, world)
         broken = story = ""
         try:
@@ -86,7 +94,7 @@ async def play(case: Case, files: Files) -> Outcome:
         except Exception as exc:
             broken = f"{cut.how}: {type(exc).__name__}: {exc}"
             story = judge.story(world)
-        struck = cut.struck or bool(world.sandbox.faults.fired)
+        struck = cut.struck or world.faults_have_fired
         seconds = asyncio.get_running_loop().time()
         return Outcome(case, cut.reached, struck, broken, story, seconds, judge.fingerprint(world))
 
@@ -117,7 +125,7 @@ class _Cut:
 
     def prepare(self) -> None:
         """Arm the point, and the trouble: at once, or at some moment of the day."""
-        if self._case.point in NETWORK_POINTS:
+        if self._case.point in (*NETWORK_POINTS, *NODE_POINTS):
             self._world.network.hooks[self._case.point] = self._pass
         else:
             failpoints.arm(self._case.point, self._pass)
@@ -169,7 +177,8 @@ async def _sell_and_pay(world: World, sats: int, **more: object) -> Sale:
 
 
 async def _plain(world: World) -> None:
-    await asyncio.gather(_sell_and_pay(world, 1_000), _sell_and_pay(world, 2_000))
+    first = _sell_and_pay(world, 1_000, source=world.sources[-1])
+    await asyncio.gather(first, _sell_and_pay(world, 2_000))
 
 
 async def _hinted(world: World) -> None:
@@ -185,7 +194,8 @@ async def _cancelled(world: World) -> None:
 
 
 async def _expired(world: World) -> None:
-    sale = await world.sell(world.shops[0], 1_000, seconds=20, memo="tea")
+    source = world.sources[-1]
+    sale = await world.sell(world.shops[0], 1_000, seconds=20, memo="tea", source=source)
     await _sell_and_pay(world, 2_000)
     await asyncio.sleep(20)
     await world.pay_anyway(sale)
@@ -200,7 +210,7 @@ async def _held(world: World) -> None:
 
 
 async def _missed(world: World) -> None:
-    sale = await world.sell(world.shops[0], 1_000)
+    sale = await world.sell(world.shops[0], 1_000, source=world.sources[-1])
     await world.rest()
     await world.pay(sale)
     await world.begin()
@@ -215,7 +225,7 @@ async def _reconciled(world: World) -> None:
 async def _lost(world: World) -> None:
     await _plain(world)
     await until(lambda: not judge.unfinished(world), 10)
-    sale = await world.sell(world.shops[0], 3_000)
+    sale = await world.sell(world.shops[0], 3_000, source=world.random.choice(world.sources))
     await world.rest()
     await world.pay(sale)
     await asyncio.sleep(400)  # what is younger is not taken for lost yet
@@ -229,7 +239,7 @@ async def _behind(world: World) -> None:
         world.files.back_up()
 
     failpoints.arm("payout.due", back_up)
-    await _sell_and_pay(world, 1_000)
+    await _sell_and_pay(world, 1_000, source=world.random.choice(world.sources))
     if await until(lambda: world.files.has_backup and not judge.unfinished(world), 10):
         await world.restore()
     await _sell_and_pay(world, 2_000)

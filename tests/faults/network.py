@@ -1,7 +1,8 @@
-"""The network between a life and the sandbox, without sockets.
+"""The network between a life, the sandbox, and its node, without sockets.
 
-gql, its transports and all that lies above them are the real ones; only the last call, which would
-have reached for a socket, ends here. What goes wrong raises what aiohttp and websockets raise.
+gql, its transports, the node's client, and all that lies above them are the real ones; only the
+last call, which would have reached for a socket, ends here. What goes wrong raises what aiohttp and
+websockets raise.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -25,10 +27,16 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from forwarder.blink import client
+from forwarder.phoenixd import client as phoenixd
 from forwarder.sandbox import Sandbox, Timing
 from forwarder.sandbox.answers import Answer
 from forwarder.sandbox.api import Request
 from forwarder.sandbox.messages import Message
+from forwarder.sandbox.phoenixd import Phoenixd
+from forwarder.sandbox.phoenixd.api import ROUTES
+from forwarder.sandbox.phoenixd.api import Answer as NodeAnswer
+from forwarder.sandbox.phoenixd.api import Request as NodeRequest
+from forwarder.sandbox.phoenixd.faults import Operation
 from forwarder.sandbox.session import Session
 from tests.faults.life import Life
 
@@ -37,18 +45,21 @@ Hook = Callable[[], Awaitable[None]]
 
 PAY = "lnInvoicePaymentSend"
 CREATE = "lnInvoiceCreate"
+_NODE_MOMENTS = {"createinvoice": "network.node_sale_made", "payinvoice": "network.node_paid"}
 _FASTEST, _SLOWEST = 0.005, 0.06  # seconds, one way
 
 
 class Network:
-    """The one network of a run. `hooks` are called when Blink has acted and has not answered."""
+    """The one network of a run. `hooks` are called when somebody has acted and has not answered."""
 
     current: Network
 
-    def __init__(self, sandbox: Sandbox, pos_id: str) -> None:
+    def __init__(self, sandbox: Sandbox, node: Phoenixd, pos_id: str) -> None:
         self.sandbox = sandbox
+        self.node = node
         self.timing = Timing()
         self.is_down = False
+        self.node_is_down = False
         self.hooks: dict[str, Hook] = {}
         self.sockets: list[Socket] = []
         self.broken: list[str] = []
@@ -71,19 +82,31 @@ class Network:
         await _travel()
         return answer
 
+    async def ask_node(self, request: NodeRequest) -> NodeAnswer:
+        """One exchange with the node, up to its answer's arrival."""
+        await _travel()
+        if self.node_is_down:
+            raise aiohttp.ClientConnectorError(_KEY, ConnectionRefusedError(111, "refused"))
+        answer = await asyncio.shield(self.spawn(self.node.api.answer(request)))
+        hook = self.hooks.get(_NODE_MOMENTS.get(request.operation, "network.node_asked"))
+        if hook is not None:
+            await hook()
+        await _travel()
+        return answer
+
     @contextmanager
-    def counted(self, request: Request) -> Iterator[None]:
+    def counted(self, wallet: str, *, is_send: bool) -> Iterator[None]:
         """Blink takes one send at a time from a wallet, and one life sends no more than that."""
         life = Life.current.get()
-        if life is None or PAY not in request.query:
+        if life is None or not is_send:
             yield
             return
-        life.sending += 1
-        self.broken += ["two sends left at once"] if life.sending > 1 else []
+        life.sending[wallet] += 1
+        self.broken += ["two sends left at once"] if life.sending[wallet] > 1 else []
         try:
             yield
         finally:
-            life.sending -= 1
+            life.sending[wallet] -= 1
 
     def _moment(self, request: Request) -> str:
         """The name of the moment at which this call has had its effect."""
@@ -234,7 +257,7 @@ class _Exchange:
         self._request = request
 
     async def __aenter__(self) -> _Answer:
-        with self._network.counted(self._request):
+        with self._network.counted("blink", is_send=PAY in self._request.query):
             return await self._answer()
 
     async def _answer(self) -> _Answer:
@@ -270,6 +293,64 @@ class _Transport(AIOHTTPTransport):
         self.session = None
 
 
+class _NodeSession:
+    """aiohttp's session with the node."""
+
+    def __init__(self, *, headers: dict[str, str], **_: object) -> None:
+        self._authorization = headers["Authorization"]
+
+    async def __aenter__(self) -> _NodeSession:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None,
+        data: Mapping[str, str] | None,
+        **_: object,
+    ) -> _NodeExchange:
+        operation, payment_hash = _routed(method, urlsplit(url).path)
+        request = NodeRequest(
+            operation, self._authorization, payment_hash, params or {}, data or {}
+        )
+        return _NodeExchange(Network.current, request)
+
+
+def _routed(method: str, path: str) -> tuple[Operation, str]:
+    """Which call this is, and the payment hash at the end of its path, if there is one."""
+    if found := ROUTES.get((method, path)):
+        return found, ""
+    folder, _, payment_hash = path.rpartition("/")
+    return ROUTES[method, folder + "/{hash}"], payment_hash
+
+
+class _NodeExchange:
+    """What aiohttp's `request` returns, and the answer as it shows it."""
+
+    def __init__(self, network: Network, request: NodeRequest) -> None:
+        self._network = network
+        self._request = request
+        self._text = ""
+        self.status = 0
+
+    async def __aenter__(self) -> _NodeExchange:
+        with self._network.counted("node", is_send=self._request.operation == "payinvoice"):
+            answer = await self._network.ask_node(self._request)
+        if answer.text is None:
+            raise aiohttp.ServerDisconnectedError
+        self._text, self.status = answer.text, answer.status
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def read(self) -> bytes:
+        return self._text.encode()
+
+
 class _Websockets:
     """What gql uses of the library `websockets`."""
 
@@ -279,6 +360,7 @@ class _Websockets:
 
 
 def replace(patch: pytest.MonkeyPatch) -> None:
-    """Have every call to Blink go this way."""
+    """Have every call to Blink and to the node go this way."""
     patch.setattr(client, "AIOHTTPTransport", _Transport)
+    patch.setattr(phoenixd, "ClientSession", _NodeSession)
     patch.setattr(adapter, "websockets", _Websockets)

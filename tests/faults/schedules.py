@@ -21,7 +21,7 @@ Happening = Callable[[World], Awaitable[None]]
 
 async def play(seed: int, files: Files) -> Outcome:
     """One day, up to the verdict."""
-    async with opened(files, seed, shops=1 + seed % 3) as world:
+    async with opened(files, seed, shops=1 + seed % 3, has_node=seed % 2 == 1) as world:
         happenings = [_happening(world) for _ in range(world.random.randint(2, 6))]
         names = ", ".join(name for name, _ in happenings)
         broken = story = ""
@@ -30,7 +30,7 @@ async def play(seed: int, files: Files) -> Outcome:
         except Exception as exc:
             broken, story = f"{type(exc).__name__}: {exc}", judge.story(world)
         case = Case(names, f"{len(world.sales)} sales", seed)
-        struck = bool(world.sandbox.faults.fired)
+        struck = world.faults_have_fired
         seconds = asyncio.get_running_loop().time()
         return Outcome(case, True, struck, broken, story, seconds, judge.fingerprint(world))
 
@@ -55,8 +55,9 @@ async def _till(world: World, number: int, count: int, day: float) -> None:
     for _ in range(number, count, 3):
         await asyncio.sleep(world.random.expovariate(count / day))
         shop = world.random.choice(world.shops)
+        source = world.random.choice(world.sources)
         seconds = world.random.choice((20, 60, 900))
-        sale = await world.sell(shop, world.random.randint(1, 9_999), seconds, memo="tea")
+        sale = await world.sell(shop, world.random.randint(1, 9_999), seconds, "tea", source)
         pause = world.random.choice((0.0, 0.1, 1.0, 5.0, 25.0))
         match world.random.randrange(12):
             case 0:

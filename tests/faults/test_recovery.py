@@ -1,13 +1,15 @@
-"""What a rebuilding of the database must not miss, whatever happens while it goes on."""
+"""What reading the ledgers must not miss, whatever happens while it goes on."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from forwarder import failpoints
+from forwarder.model.source import Source
 from tests.faults import clock, judge, matrix, runs
 from tests.faults.disk import Files
 from tests.faults.matrix import Case
@@ -37,6 +39,29 @@ def test_a_lost_sale_is_found_although_a_new_one_was_kept_before_the_ledger_was_
             await asyncio.sleep(400)  # what is younger is not taken for lost yet
             failpoints.arm("reconciler.read", sell_and_fail)
             await world.lose_database()
+            await judge.settle(world)
+            await judge.judge(world)
+
+    clock.run(play, seed=1)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_ledger_whose_first_reading_is_cut_short_is_read_again(cut: int, files: Files) -> None:
+    """From a source whose ledger was not read nothing is ever paid."""
+
+    async def play() -> None:
+        async with opened(files, seed=1, has_node=True) as world:
+            passes = itertools.count(1)
+
+            async def cancel() -> None:
+                if next(passes) == cut:
+                    raise asyncio.CancelledError  # as a library does that has given up waiting
+
+            await world.rest()
+            failpoints.arm("reconciler.read", cancel)
+            await world.begin()
+            for source in Source:
+                await world.pay(await world.sell(world.shops[0], 1_000, source=source))
             await judge.settle(world)
             await judge.judge(world)
 

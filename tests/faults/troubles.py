@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from forwarder.sandbox import Fault
 from forwarder.sandbox.faults import CANNED, CREATE_KINDS, KINDS, REFUSALS, SEND_KINDS
+from forwarder.sandbox.phoenixd import NodeFault
 from tests.faults.disk import Disk
 from tests.faults.network import CREATE, PAY
 from tests.faults.world import World
@@ -22,6 +23,16 @@ _READS: Final = CANNED | _ANSWERS
 # Seconds that decide something: longer than a deadline of ours, or shorter than all.
 _SECONDS: Final = {"late_answer": 23.0, "slow": 4.0, "pending_then_success": 6.0}
 _SECONDS_DEFAULT: Final = 1.5
+_NODE_LOSSES: Final = ("refuse", "lost_answer", "executed_then_500", "garbage", "late_answer")
+_NODE_ENDS: Final = ("failed", "pending_then_success", "pending_then_failure")
+_NODE_KINDS: Final = {
+    "createinvoice": ("http_503", *_NODE_LOSSES),
+    "payinvoice": ("http_500", *_NODE_LOSSES, *_NODE_ENDS),
+    "incoming": ("http_404", "garbage"),
+    "incoming_list": ("http_500", "late_answer"),
+    "outgoing": ("http_404", "lost_answer", "garbage"),
+    "outgoing_list": ("http_503", "garbage"),
+}
 _REFUND_SECONDS: Final = 60.0  # so long is waited for something that could come back
 
 
@@ -69,6 +80,20 @@ def _blink() -> list[Trouble]:
     ]
 
 
+def _at_the_node() -> list[Trouble]:
+    return [
+        Trouble(f"node:{operation}:{kind}", partial(_arm_node, operation, kind), is_armed=True)
+        for operation, kinds in _NODE_KINDS.items()
+        for kind in kinds
+    ]
+
+
+def _arm_node(operation: Any, kind: Any, world: World) -> None:  # noqa: ANN401
+    times = world.random.choice((1, 1, 2, 3))
+    seconds = _SECONDS.get(kind, _SECONDS_DEFAULT)
+    world.node.faults.add(NodeFault(operation, kind, times, seconds))
+
+
 def _for_a_while(world: World, seconds: float, begin: Callable[[], None], end: Deed) -> None:
     """Begin something now, and end it later unless it is over already."""
     begin()
@@ -87,6 +112,16 @@ def _unplug(world: World) -> None:
 
     def end(world: World) -> None:
         world.network.is_down = False
+
+    _for_a_while(world, world.random.uniform(0.5, 12), begin, end)
+
+
+def _unplug_node(world: World) -> None:
+    def begin() -> None:
+        world.network.node_is_down = True
+
+    def end(world: World) -> None:
+        world.network.node_is_down = False
 
     _for_a_while(world, world.random.uniform(0.5, 12), begin, end)
 
@@ -148,6 +183,7 @@ _HERE: Final = [
     Trouble("network:cut", lambda world: world.network.cut()),
     Trouble("network:half_open", lambda world: world.network.freeze()),
     Trouble("network:slow", _slowness),
+    Trouble("node:down", _unplug_node),
     Trouble("disk:locked", partial(_disk, "database is locked")),
     Trouble("disk:full", partial(_disk, "database or disk is full")),
     Trouble("clock:ahead", partial(_clock, 1)),
@@ -161,4 +197,4 @@ _HERE: Final = [
     Trouble("send:refunded", _refund),
 ]
 
-TROUBLES: Final = {trouble.name: trouble for trouble in [*_blink(), *_HERE]}
+TROUBLES: Final = {trouble.name: trouble for trouble in [*_blink(), *_at_the_node(), *_HERE]}

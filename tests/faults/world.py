@@ -25,15 +25,16 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from forwarder import failpoints
-from forwarder.blink.errors import BlinkError
 from forwarder.model.actor import Actor
+from forwarder.model.errors import CallError
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.merchant import fingerprint
 from forwarder.model.message import Message, Notice
 from forwarder.model.source import Source
-from forwarder.model.units import PaymentHash, Sats
+from forwarder.model.units import Sats
 from forwarder.sandbox import Sandbox, SandboxError
 from forwarder.sandbox.accounts import Account
+from forwarder.sandbox.phoenixd import Phoenixd
 from forwarder.settings import Settings
 from forwarder.store.vault import Vault
 from forwarder.worker import tail
@@ -47,10 +48,11 @@ from tests.faults.network import Network
 FLOAT: Final = 1_000_000
 SECRETS: Final = ("first-secret-0123456789", "second-secret-0123456789", "third-secret-0123456789")
 PATIENCE: Final = 12  # how often a till asks again
-WEBHOOK_PAUSES: Final = (0.1, 5.0, 300.0)  # Blink calls again when it gets no answer
+# Blink calls again when it gets no answer; a node does not.
+WEBHOOK_PAUSES: Final = {Source.BLINK: (0.1, 5.0, 300.0), Source.PHOENIXD: (0.1,)}
 PAGE_SECONDS: Final = 0.6  # after so long a page that has lost its connection tries again
 # What a till may see while something is broken; it asks again.
-EXPECTED: Final = (Gone, BlinkError, SQLAlchemyError, OSError, asyncio.CancelledError, RuntimeError)
+EXPECTED: Final = (Gone, CallError, SQLAlchemyError, OSError, asyncio.CancelledError, RuntimeError)
 
 errors: list[dict[str, Any]] = []
 """What was logged as an error in this run, for whoever looks into a failure."""
@@ -99,15 +101,17 @@ class Sale:
 class World:
     """Everything in one run. Whoever holds it says what happens; the rest happens by itself."""
 
-    def __init__(self, files: Files, seed: int, shops: int) -> None:
+    def __init__(self, files: Files, seed: int, shops: int, *, has_node: bool) -> None:
         self.files = files
         self.random = random.Random(seed)  # noqa: S311 - replayable on purpose
         self.sandbox = Sandbox(clock=clock.now, seed=seed)
+        self.node = Phoenixd(self.sandbox, FLOAT)
+        self.sources = list(Source) if has_node else [Source.BLINK]
         self.pos = self.sandbox.open_account("blinkpos", sats=FLOAT)
         self.pos_key = self.sandbox.create_key(self.pos)
         self.shops = [self._open(number) for number in range(shops)]
         self.stranger = self.sandbox.open_account("stranger", sats=FLOAT)
-        self.network = Network.current = Network(self.sandbox, self.pos.id)
+        self.network = Network.current = Network(self.sandbox, self.node, self.pos.id)
         self.off = timedelta()
         self.has_webhook = False
         self.secrets = list(SECRETS[:1])
@@ -128,10 +132,16 @@ class World:
         """Whether the database is not the one of the beginning."""
         return bool(self.restored_at)
 
+    @property
+    def faults_have_fired(self) -> bool:
+        """Whether an armed fault has struck, at Blink or at the node."""
+        return bool(self.sandbox.faults.fired or self.node.faults.fired)
+
     def canaries(self) -> Iterator[str]:
         """What nobody but its owner may ever read."""
         yield from SECRETS
         yield self.pos_key
+        yield self.node.password
         for shop in [*self.shops, *self.moved]:
             yield from (shop.key, shop.token)
 
@@ -151,6 +161,11 @@ class World:
             "forwarder_secret_key": SecretStr(" ".join(reversed(self.secrets))),
             "database_url": self.files.url,
         }
+        if Source.PHOENIXD in self.sources:
+            changed |= {
+                "phoenixd_host": "http://node.test",
+                "phoenixd_token": SecretStr(self.node.password),
+            }
         return _environment().model_copy(update=changed)
 
     async def begin(self) -> None:
@@ -230,37 +245,52 @@ class World:
 
     # Tills and customers
 
-    async def sell(self, shop: Shop, sats: int, seconds: int = 900, memo: str = "") -> Sale:
+    async def sell(
+        self,
+        shop: Shop,
+        sats: int,
+        seconds: int = 900,
+        memo: str = "",
+        source: Source = Source.BLINK,
+    ) -> Sale:
         """A till asks for an invoice, until it has one or gives up."""
         name = f"{shop.name}-{len(self.sales)}"
-        sale = Sale(shop, Order(name, Sats(sats), memo, seconds))
+        sale = Sale(shop, Order(name, Sats(sats), memo, seconds, source))
         self.sales.append(sale)
         sale.invoice = await self.insist(lambda service: _create(service, sale))
         return sale
 
     async def pay(self, sale: Sale, extra: int = 0) -> bool:
-        """A customer pays, if Blink takes it."""
+        """A customer pays, if it is taken."""
         if sale.invoice is None:
             return False
         try:
-            await self.sandbox.pay(sale.invoice.payment_request, sale.order.amount + extra)
+            await self._pay(sale.invoice, sale.order.amount + extra)
         except SandboxError:
             return False
         if self.has_webhook:
-            self.network.spawn(self._call_webhook(sale.invoice.payment_hash))
+            self.network.spawn(self._call_webhook(sale.invoice))
         return True
 
-    async def _call_webhook(self, payment_hash: PaymentHash) -> None:
-        for pause in WEBHOOK_PAUSES:
+    async def _pay(self, invoice: Invoice, sats: int) -> None:
+        if invoice.source is Source.BLINK:
+            await self.sandbox.pay(invoice.payment_request, sats)
+        else:
+            self.node.pay(invoice.payment_request, sats)
+
+    async def _call_webhook(self, invoice: Invoice) -> None:
+        for pause in WEBHOOK_PAUSES[invoice.source]:
             await asyncio.sleep(pause)
             with suppress(*EXPECTED):
-                await self.ask(lambda service: _hint(service, payment_hash))
+                await self.ask(lambda service: _hint(service, invoice))
                 return
 
     async def pay_anyway(self, sale: Sale) -> bool:
         """A user of Blink pays what has ended: Blink lets them, if there is a description."""
         if sale.invoice is None:
             return False
+        if sale.invoice.source is not Source.BLINK:
+            return await self.pay(sale)  # a node takes late money from anybody
         try:
             await self.sandbox.pay_from(self.stranger, sale.invoice.payment_request)
         except SandboxError:
@@ -355,8 +385,9 @@ class World:
         """Every fault is over, and the service runs."""
         failpoints.disarm()
         self.network.hooks.clear()
-        self.network.is_down = False
+        self.network.is_down = self.network.node_is_down = False
         self.sandbox.faults.clear()
+        self.node.faults.clear()
         self.sandbox.revoke_key(self.pos_key, revoked=False)
         for shop in self.shops:
             self.sandbox.disable_receive(shop.account, disabled=False)
@@ -390,8 +421,8 @@ async def _create(service: Service, sale: Sale) -> Invoice:
     return await service.sales.create(merchant, sale.order)
 
 
-async def _hint(service: Service, payment_hash: PaymentHash) -> None:
-    await service.hints.keep(Source.BLINK, payment_hash)
+async def _hint(service: Service, invoice: Invoice) -> None:
+    await service.hints.keep(invoice.source, invoice.payment_hash)
 
 
 async def _connect(service: Service, sale: Sale) -> None:
@@ -441,7 +472,9 @@ def stage() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened(files: Files, seed: int, shops: int = 1) -> AsyncIterator[World]:
+async def opened(
+    files: Files, seed: int, shops: int = 1, *, has_node: bool = False
+) -> AsyncIterator[World]:
     """A world that has just begun, until the end of the block."""
     loop = asyncio.get_running_loop()
     enlist(loop)
@@ -451,7 +484,7 @@ async def opened(files: Files, seed: int, shops: int = 1) -> AsyncIterator[World
     files.forget_backup()
     failpoints.disarm()
     Disk.trouble = None
-    world = World(files, seed, shops)
+    world = World(files, seed, shops, has_node=has_node)
     world.renew_database()
     world.network.spawn(_start(world.sandbox))
     pages = asyncio.create_task(world._keep_pages(), name="pages")

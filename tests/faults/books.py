@@ -1,0 +1,89 @@
+"""What lies in the books of Blink and of the node: what was received, and what was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from forwarder.sandbox import TransactionView, transactions
+from forwarder.sandbox.phoenixd import Incoming, Outgoing
+from tests.faults.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A settled line of a ledger; `name` is the externalId of the payout invoice that it paid."""
+
+    id: str
+    at: datetime
+    payment_hash: str
+    amount: int
+    is_send: bool
+    name: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The name without the number of the attempt."""
+        return self.name.rpartition("-")[0] + "-"
+
+
+def ledgers(world: World) -> list[list[Entry]]:
+    """BlinkPOS's and the node's, oldest first."""
+    booked = reversed(world.sandbox.transactions(world.pos.btc_wallet_id))
+    settled = [tx for tx in booked if transactions.is_send(tx) or transactions.is_receipt(tx)]
+    return [[_of_blink(tx) for tx in settled], _of_node(world)]
+
+
+def income(world: World) -> list[Entry]:
+    """Receipts of invoices of ours: what has to be forwarded."""
+    return [entry for entry in _receipts(world) if entry.payment_hash not in _sent(world)]
+
+
+def refunds(world: World) -> list[Entry]:
+    """Receipts that carry the hash of what was sent."""
+    return [entry for entry in _receipts(world) if entry.payment_hash in _sent(world)]
+
+
+def sends(world: World) -> list[Entry]:
+    """Everything that has left."""
+    return [entry for ledger in ledgers(world) for entry in ledger if entry.is_send]
+
+
+def _receipts(world: World) -> list[Entry]:
+    return [entry for ledger in ledgers(world) for entry in ledger if not entry.is_send]
+
+
+def _sent(world: World) -> set[str]:
+    return {send.payment_hash for send in sends(world)}
+
+
+def _of_blink(tx: TransactionView) -> Entry:
+    is_send = transactions.is_send(tx)
+    return Entry(
+        id=tx.id,
+        at=tx.created_at,
+        payment_hash=tx.payment_hash or "",
+        amount=abs(tx.amount),
+        is_send=is_send,
+        name=(tx.external_id or "") if is_send else "",
+    )
+
+
+def _of_node(world: World) -> list[Entry]:
+    received = [_income(one) for one in world.node.books.incoming.values() if one.completed_at]
+    sent = [_payment(world, one) for one in world.node.sends]
+    return sorted([*received, *sent], key=lambda entry: entry.at)
+
+
+def _income(paid: Incoming) -> Entry:
+    assert paid.completed_at is not None
+    hash_ = paid.payment_hash
+    return Entry(hash_, paid.completed_at, hash_, paid.received, is_send=False)
+
+
+def _payment(world: World, sent: Outgoing) -> Entry:
+    assert sent.completed_at is not None
+    invoice = world.sandbox.bank.invoices.find(sent.payment_hash)
+    name = "" if invoice is None else invoice.external_id
+    sats = sent.msats // 1000
+    return Entry(sent.id, sent.completed_at, sent.payment_hash, sats, is_send=True, name=name)
