@@ -20,18 +20,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 Begin = Literal["IMMEDIATE", "DEFERRED"]
 
-_BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
+_OPTIONS = {
+    "isolation_level": None,  # the driver must not emit BEGIN by itself
+    "timeout": 5,  # seconds to wait for a command that writes beside the service
+}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 def engine(url: URL, *, begin: Begin, pool_size: int) -> AsyncEngine:
     """Connections to a file, whose transactions all begin in the same way.
 
-    An immediate one has the lock from its start on. A deferred one would have nothing before its
-    first statement, which so takes its BEGIN along.
+    An immediate BEGIN takes the lock. A deferred one takes none, so it needs no trip of its own: it
+    goes along with the first statement.
     """
+    # What SQLAlchemy would have passed to the driver; what we ask for goes before it.
     (path,), options = url.get_dialect()().create_connect_args(url)
-    connect = partial(_connect, path, **options)
+    connect = partial(_connect, path, **{**options, **_OPTIONS})
 
     async def create() -> aiosqlite.Connection:
         return await Connection(connect, begins_late=begin == "DEFERRED")
@@ -47,10 +51,7 @@ def _begin_immediate(connection: sqlalchemy.Connection) -> None:
 
 
 def _connect(path: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401
-    """A connection that emits no BEGIN by itself."""
-    connection: sqlite3.Connection = sqlite3.connect(
-        path, isolation_level=None, timeout=_BUSY_SECONDS, **options
-    )
+    connection: sqlite3.Connection = sqlite3.connect(path, **options)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -60,10 +61,10 @@ class Connection(aiosqlite.Connection):
     """What SQLAlchemy asks of aiosqlite's connection."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, begins_late: bool) -> None:
-        super().__init__(connect, iter_chunk_size=1)
+        super().__init__(connect, iter_chunk_size=1)  # required, and unused: rows come at once
         self._thread.daemon = True  # as SQLAlchemy has it for those that it makes
         self._begins_late = begins_late
-        self._is_clean = True
+        self._is_clean = True  # nothing was asked since a transaction has ended
 
     def cursor(self) -> Cursor:  # type: ignore[override]
         """A cursor, for which nobody has to be asked yet."""
@@ -105,7 +106,10 @@ class Answer(NamedTuple):
 
 
 class Cursor:
-    """What SQLAlchemy asks of aiosqlite's cursor. Only the execution has to wait."""
+    """What SQLAlchemy asks of aiosqlite's cursor for one statement with one set of values.
+
+    Only the execution has to wait. Nothing in this package asks for `executemany`.
+    """
 
     arraysize = 1
     _answer = Answer((), None, -1, None)

@@ -42,7 +42,7 @@ class Payout:
         self._draining = False
 
     async def run(self) -> None:
-        """Work until cancelled; what is under way then stays as it is kept."""
+        """Work until cancelled, beside `keep_leases`; what is under way stays as it is kept."""
         async with self._database.transaction() as tx:
             lease = self._moves.lease()
             await claims.drop_leases(tx, lease.now, lease.owner)
@@ -55,6 +55,16 @@ class Payout:
                     log.error("the database failed", reason=type(exc).__name__)
                     rest = DATABASE_PAUSE_SECONDS
                 await self._bell.wait(rest)
+
+    async def keep_leases(self) -> None:
+        """Until cancelled, prolong our leases: a forward may wait longer than one for its turn."""
+        while True:
+            await asyncio.sleep(LEASE_RENEWAL_SECONDS)
+            if not self._working:
+                continue
+            with suppress(StoreError):
+                async with self._database.transaction() as tx:
+                    await claims.keep_leases(tx, self._moves.lease(), list(self._working))
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, let the calls that are under way end, and give the leases back."""
@@ -113,13 +123,3 @@ class Payout:
         with suppress(StoreError):
             async with self._database.transaction() as tx:
                 await claims.give_back(tx, forward.id, lease.now + RETRY_PAUSE, lease)
-
-    async def keep_leases(self) -> None:
-        """Prolong what we hold until cancelled: a forward may wait long for its turn to send."""
-        while True:
-            await asyncio.sleep(LEASE_RENEWAL_SECONDS)
-            if not self._working:
-                continue
-            with suppress(StoreError):
-                async with self._database.transaction() as tx:
-                    await claims.keep_leases(tx, self._moves.lease(), list(self._working))

@@ -29,19 +29,19 @@ class Entry:
 
 def ledgers(world: World) -> list[list[Entry]]:
     """BlinkPOS's and the node's, oldest first."""
-    booked = reversed(world.sandbox.transactions(world.pos.btc_wallet_id))
-    settled = [tx for tx in booked if transactions.is_send(tx) or transactions.is_receipt(tx)]
-    return [[_of_blink(tx) for tx in settled], _of_node(world)]
+    return [_of_blink(world), _of_node(world)]
 
 
 def income(world: World) -> list[Entry]:
     """Receipts of invoices of ours: what has to be forwarded."""
-    return [entry for entry in _receipts(world) if entry.payment_hash not in _sent(world)]
+    sent = _sent(world)
+    return [entry for entry in _receipts(world) if entry.payment_hash not in sent]
 
 
 def refunds(world: World) -> list[Entry]:
     """Receipts that carry the hash of what was sent."""
-    return [entry for entry in _receipts(world) if entry.payment_hash in _sent(world)]
+    sent = _sent(world)
+    return [entry for entry in _receipts(world) if entry.payment_hash in sent]
 
 
 def sends(world: World) -> list[Entry]:
@@ -57,7 +57,12 @@ def _sent(world: World) -> set[str]:
     return {send.payment_hash for send in sends(world)}
 
 
-def _of_blink(tx: TransactionView) -> Entry:
+def _of_blink(world: World) -> list[Entry]:
+    booked = reversed(world.sandbox.transactions(world.pos.btc_wallet_id))
+    return [_booked(tx) for tx in booked if transactions.is_send(tx) or transactions.is_receipt(tx)]
+
+
+def _booked(tx: TransactionView) -> Entry:
     is_send = transactions.is_send(tx)
     return Entry(
         id=tx.id,
@@ -70,20 +75,30 @@ def _of_blink(tx: TransactionView) -> Entry:
 
 
 def _of_node(world: World) -> list[Entry]:
-    received = [_income(one) for one in world.node.books.incoming.values() if one.completed_at]
-    sent = [_payment(world, one) for one in world.node.sends]
+    received = [_received(one) for one in world.node.books.incoming.values() if one.completed_at]
+    sent = [_paid(world, one) for one in world.node.sends]
     return sorted([*received, *sent], key=lambda entry: entry.at)
 
 
-def _income(paid: Incoming) -> Entry:
+def _received(paid: Incoming) -> Entry:
     assert paid.completed_at is not None
-    hash_ = paid.payment_hash
-    return Entry(hash_, paid.completed_at, hash_, paid.received, is_send=False)
+    return Entry(
+        id=paid.payment_hash,  # a node has no other name for what it has received
+        at=paid.completed_at,
+        payment_hash=paid.payment_hash,
+        amount=paid.received,
+        is_send=False,
+    )
 
 
-def _payment(world: World, sent: Outgoing) -> Entry:
+def _paid(world: World, sent: Outgoing) -> Entry:
     assert sent.completed_at is not None
     invoice = world.sandbox.bank.invoices.find(sent.payment_hash)
-    name = "" if invoice is None else invoice.external_id
-    sats = sent.msats // 1000
-    return Entry(sent.id, sent.completed_at, sent.payment_hash, sats, is_send=True, name=name)
+    return Entry(
+        id=sent.id,
+        at=sent.completed_at,
+        payment_hash=sent.payment_hash,
+        amount=sent.msats // 1000,
+        is_send=True,
+        name="" if invoice is None else invoice.external_id,
+    )

@@ -11,7 +11,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,15 +51,15 @@ class _Turn:
     def put_nowait(self, item: tuple[asyncio.Future[object] | None, Callable[[], object]]) -> None:
         future, function = item
         loop = asyncio.get_running_loop()
-        answer = _Answer(future or loop.create_future())
+        waiting = future or loop.create_future()
         try:
-            answer.result = self._call(function)
+            give = partial(aiosqlite.core.set_result, waiting, self._call(function))
         except Exception as exc:
-            answer.error = exc
+            give = partial(aiosqlite.core.set_exception, waiting, exc)
         if random.random() < _SLOW:  # noqa: S311 - replayable on purpose
-            loop.call_later(random.uniform(0, _SLOW_SECONDS), answer.give)  # noqa: S311
+            loop.call_later(random.uniform(0, _SLOW_SECONDS), give)  # noqa: S311
         else:
-            answer.give()
+            give()
 
     def _call(self, function: Callable[[], object]) -> object:
         answer, life = function(), self._life
@@ -69,23 +69,6 @@ class _Turn:
                 answer.close()  # as all others of a life are
                 raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         return answer
-
-
-@dataclass
-class _Answer:
-    """What the thread has for whoever may still wait for it."""
-
-    future: asyncio.Future[object]
-    result: object = None
-    error: Exception | None = None
-
-    def give(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 class _NoThread:

@@ -196,7 +196,7 @@ def _most_in_a_minute(times: Sequence[datetime]) -> int:
 
 
 async def _reconciled(world: World) -> AsyncIterator[str]:
-    """I11 and I12: reading Blink's ledger once more finds nothing and changes nothing."""
+    """I11 and I12: reading the ledgers once more finds nothing and changes nothing."""
     await world.recover()
     for finding in _refunded(world):
         yield finding

@@ -15,6 +15,7 @@ from contextlib import suppress
 from contextvars import Context, ContextVar
 from typing import Any, Protocol, TypeVar
 
+from forwarder.model.source import Source
 from forwarder.settings import Settings
 from forwarder.worker.clock import Clock
 from forwarder.worker.service import Service
@@ -55,7 +56,7 @@ class Life:
         self.peers: list[Peer] = []
         self.is_dead = False
         self.began = asyncio.Event()
-        self.sending: Counter[str] = Counter()
+        self.sending: Counter[Source] = Counter()
         self.main = self._spawn(self._live())
 
     @property

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from forwarder import failpoints
+from forwarder.model.source import Source
 from forwarder.sandbox import Fault
 from tests.faults import judge
 from tests.faults.clock import VirtualLoop
@@ -57,11 +58,12 @@ class Shop(RuleBasedStateMachine):
         target=unpaid,
         sats=st.integers(1, 10_000),
         seconds=st.sampled_from([20, 60, 900]),
-        which=st.sampled_from([0, -1]),
+        at_node=st.booleans(),
     )
-    def create(self, sats: int, seconds: int, which: int) -> Sale:
+    def create(self, sats: int, seconds: int, at_node: bool) -> Sale:
         """A till makes an invoice, on BlinkPOS or on the node if there is one."""
-        shop, source = self.world.shops[0], self.world.sources[which]
+        shop = self.world.shops[0]
+        source = self.world.other_source if at_node else Source.BLINK
         sold: Sale = self._do(self.world.sell(shop, sats, seconds, "tea", source))
         return sold
 
@@ -109,7 +111,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        """An operator has Blink's ledger read."""
+        """An operator has the ledgers read."""
         self._do(self.world.reconcile())
 
     @rule()

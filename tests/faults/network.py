@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,16 +27,15 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.frames import Close
 from websockets.http11 import Response
 
-from forwarder.blink import client
-from forwarder.phoenixd import client as phoenixd
+from forwarder.blink import client as blink_client
+from forwarder.model.source import Source
+from forwarder.phoenixd import client as node_client
 from forwarder.sandbox import Sandbox, Timing
 from forwarder.sandbox.answers import Answer
 from forwarder.sandbox.api import Request
 from forwarder.sandbox.messages import Message
 from forwarder.sandbox.phoenixd import Phoenixd
-from forwarder.sandbox.phoenixd.api import ROUTES
-from forwarder.sandbox.phoenixd.api import Answer as NodeAnswer
-from forwarder.sandbox.phoenixd.api import Request as NodeRequest
+from forwarder.sandbox.phoenixd import api as node_api
 from forwarder.sandbox.phoenixd.faults import Operation
 from forwarder.sandbox.session import Session
 from tests.faults.life import Life
@@ -58,55 +58,53 @@ class Network:
         self.sandbox = sandbox
         self.node = node
         self.timing = Timing()
-        self.is_down = False
-        self.node_is_down = False
+        self.down: set[Source] = set()
         self.hooks: dict[str, Hook] = {}
         self.sockets: list[Socket] = []
         self.broken: list[str] = []
         self._pos_id = pos_id
-        self._context = Context()  # what happens at Blink belongs to no life
+        self._context = Context()  # what happens at the far end belongs to no life
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Let something happen on Blink's side."""
+        """Let something happen at the far end."""
         return asyncio.get_running_loop().create_task(work, context=self._context.copy())
 
     async def post(self, request: Request) -> Answer:
-        """One exchange over HTTP, up to its answer's arrival."""
-        await _travel()
-        if self.is_down:
-            raise aiohttp.ClientConnectorError(_KEY, ConnectionRefusedError(111, "refused"))
-        answer = await asyncio.shield(self.spawn(self.sandbox.api.answer(request)))
-        hook = self.hooks.get(self._moment(request))
-        if hook is not None:
-            await hook()
-        await _travel()
-        return answer
+        """One exchange with Blink over HTTP, up to its answer's arrival."""
+        act = partial(self.sandbox.api.answer, request)
+        return await self._exchange(Source.BLINK, act, self._moment(request))
 
-    async def ask_node(self, request: NodeRequest) -> NodeAnswer:
+    async def ask_node(self, request: node_api.Request) -> node_api.Answer | None:
         """One exchange with the node, up to its answer's arrival."""
+        moment = _NODE_MOMENTS.get(request.operation, "network.node_asked")
+        return await self._exchange(Source.PHOENIXD, partial(self.node.api.answer, request), moment)
+
+    async def _exchange(
+        self, source: Source, act: Callable[[], Coroutine[Any, Any, T]], moment: str
+    ) -> T:
         await _travel()
-        if self.node_is_down:
+        if source in self.down:
             raise aiohttp.ClientConnectorError(_KEY, ConnectionRefusedError(111, "refused"))
-        answer = await asyncio.shield(self.spawn(self.node.api.answer(request)))
-        hook = self.hooks.get(_NODE_MOMENTS.get(request.operation, "network.node_asked"))
-        if hook is not None:
+        answer = await asyncio.shield(self.spawn(act()))
+        if hook := self.hooks.get(moment):
             await hook()
         await _travel()
         return answer
 
     @contextmanager
-    def counted(self, wallet: str, *, is_send: bool) -> Iterator[None]:
-        """Blink takes one send at a time from a wallet, and one life sends no more than that."""
+    def counted(self, source: Source, *, is_send: bool) -> Iterator[None]:
+        """A source takes one send at a time, and one life sends no more than that."""
         life = Life.current.get()
         if life is None or not is_send:
             yield
             return
-        life.sending[wallet] += 1
-        self.broken += ["two sends left at once"] if life.sending[wallet] > 1 else []
+        life.sending[source] += 1
+        if life.sending[source] > 1:
+            self.broken.append("two sends left at once")
         try:
             yield
         finally:
-            life.sending[wallet] -= 1
+            life.sending[source] -= 1
 
     def _moment(self, request: Request) -> str:
         """The name of the moment at which this call has had its effect."""
@@ -122,7 +120,7 @@ class Network:
     async def connect(self, _url: str, **_: object) -> Socket:
         """One websocket handshake."""
         await _travel()
-        if self.is_down:
+        if Source.BLINK in self.down:
             raise ConnectionRefusedError(111, "refused")
         if status := self.sandbox._websocket._refused_status():
             raise InvalidStatus(Response(status, "", Headers(), b""))
@@ -145,7 +143,7 @@ class Network:
             socket.reset()
 
 
-_KEY: Any = ConnectionKey("blink.test", 443, True, True, None, None, None, None)
+_KEY: Any = ConnectionKey("out-of-reach.test", 443, True, True, None, None, None, None)
 
 
 async def _travel() -> None:
@@ -257,7 +255,7 @@ class _Exchange:
         self._request = request
 
     async def __aenter__(self) -> _Answer:
-        with self._network.counted("blink", is_send=PAY in self._request.query):
+        with self._network.counted(Source.BLINK, is_send=PAY in self._request.query):
             return await self._answer()
 
     async def _answer(self) -> _Answer:
@@ -314,7 +312,7 @@ class _NodeSession:
         **_: object,
     ) -> _NodeExchange:
         operation, payment_hash = _routed(method, urlsplit(url).path)
-        request = NodeRequest(
+        request = node_api.Request(
             operation, self._authorization, payment_hash, params or {}, data or {}
         )
         return _NodeExchange(Network.current, request)
@@ -322,25 +320,27 @@ class _NodeSession:
 
 def _routed(method: str, path: str) -> tuple[Operation, str]:
     """Which call this is, and the payment hash at the end of its path, if there is one."""
-    if found := ROUTES.get((method, path)):
+    if found := node_api.ROUTES.get((method, path)):
         return found, ""
     folder, _, payment_hash = path.rpartition("/")
-    return ROUTES[method, folder + "/{hash}"], payment_hash
+    return node_api.ROUTES[method, folder + "/{hash}"], payment_hash
 
 
 class _NodeExchange:
     """What aiohttp's `request` returns, and the answer as it shows it."""
 
-    def __init__(self, network: Network, request: NodeRequest) -> None:
+    def __init__(self, network: Network, request: node_api.Request) -> None:
         self._network = network
         self._request = request
         self._text = ""
         self.status = 0
 
     async def __aenter__(self) -> _NodeExchange:
-        with self._network.counted("node", is_send=self._request.operation == "payinvoice"):
+        with self._network.counted(
+            Source.PHOENIXD, is_send=self._request.operation == "payinvoice"
+        ):
             answer = await self._network.ask_node(self._request)
-        if answer.text is None:
+        if answer is None:
             raise aiohttp.ServerDisconnectedError
         self._text, self.status = answer.text, answer.status
         return self
@@ -361,6 +361,6 @@ class _Websockets:
 
 def replace(patch: pytest.MonkeyPatch) -> None:
     """Have every call to Blink and to the node go this way."""
-    patch.setattr(client, "AIOHTTPTransport", _Transport)
-    patch.setattr(phoenixd, "ClientSession", _NodeSession)
+    patch.setattr(blink_client, "AIOHTTPTransport", _Transport)
+    patch.setattr(node_client, "ClientSession", _NodeSession)
     patch.setattr(adapter, "websockets", _Websockets)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from forwarder.model.source import Source
 from forwarder.sandbox import Fault
 from forwarder.sandbox.faults import CANNED, CREATE_KINDS, KINDS, REFUSALS, SEND_KINDS
-from forwarder.sandbox.phoenixd import NodeFault
+from forwarder.sandbox.phoenixd.faults import Kind, NodeFault, Operation
 from tests.faults.disk import Disk
 from tests.faults.network import CREATE, PAY
 from tests.faults.world import World
@@ -23,9 +24,15 @@ _READS: Final = CANNED | _ANSWERS
 # Seconds that decide something: longer than a deadline of ours, or shorter than all.
 _SECONDS: Final = {"late_answer": 23.0, "slow": 4.0, "pending_then_success": 6.0}
 _SECONDS_DEFAULT: Final = 1.5
-_NODE_LOSSES: Final = ("refuse", "lost_answer", "executed_then_500", "garbage", "late_answer")
-_NODE_ENDS: Final = ("failed", "pending_then_success", "pending_then_failure")
-_NODE_KINDS: Final = {
+_NODE_LOSSES: Final[tuple[Kind, ...]] = (
+    "refuse",
+    "lost_answer",
+    "executed_then_500",
+    "garbage",
+    "late_answer",
+)
+_NODE_ENDS: Final[tuple[Kind, ...]] = ("failed", "pending_then_success", "pending_then_failure")
+_NODE_KINDS: Final[Mapping[Operation, tuple[Kind, ...]]] = {
     "createinvoice": ("http_503", *_NODE_LOSSES),
     "payinvoice": ("http_500", *_NODE_LOSSES, *_NODE_ENDS),
     "incoming": ("http_404", "garbage"),
@@ -88,7 +95,7 @@ def _at_the_node() -> list[Trouble]:
     ]
 
 
-def _arm_node(operation: Any, kind: Any, world: World) -> None:  # noqa: ANN401
+def _arm_node(operation: Operation, kind: Kind, world: World) -> None:
     times = world.random.choice((1, 1, 2, 3))
     seconds = _SECONDS.get(kind, _SECONDS_DEFAULT)
     world.node.faults.add(NodeFault(operation, kind, times, seconds))
@@ -105,23 +112,14 @@ async def _later(world: World, seconds: float, end: Deed) -> None:
     end(world)
 
 
-def _unplug(world: World) -> None:
+def _unplug(source: Source, world: World) -> None:
     def begin() -> None:
-        world.network.is_down = True
-        world.network.cut()
+        world.network.down.add(source)
+        if source is Source.BLINK:
+            world.network.cut()
 
     def end(world: World) -> None:
-        world.network.is_down = False
-
-    _for_a_while(world, world.random.uniform(0.5, 12), begin, end)
-
-
-def _unplug_node(world: World) -> None:
-    def begin() -> None:
-        world.network.node_is_down = True
-
-    def end(world: World) -> None:
-        world.network.node_is_down = False
+        world.network.down.discard(source)
 
     _for_a_while(world, world.random.uniform(0.5, 12), begin, end)
 
@@ -179,11 +177,11 @@ def _slowness(world: World) -> None:
 
 
 _HERE: Final = [
-    Trouble("network:down", _unplug),
+    Trouble("network:down", partial(_unplug, Source.BLINK)),
     Trouble("network:cut", lambda world: world.network.cut()),
     Trouble("network:half_open", lambda world: world.network.freeze()),
     Trouble("network:slow", _slowness),
-    Trouble("node:down", _unplug_node),
+    Trouble("node:down", partial(_unplug, Source.PHOENIXD)),
     Trouble("disk:locked", partial(_disk, "database is locked")),
     Trouble("disk:full", partial(_disk, "database or disk is full")),
     Trouble("clock:ahead", partial(_clock, 1)),

@@ -1,4 +1,4 @@
-"""A whole small world in virtual time: Blink, shops with tills and customers, and the service."""
+"""A small world in virtual time: Blink, a node, shops with tills and customers, and the service."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ class World:
         self.random = random.Random(seed)  # noqa: S311 - replayable on purpose
         self.sandbox = Sandbox(clock=clock.now, seed=seed)
         self.node = Phoenixd(self.sandbox, FLOAT)
+        # The node is always there; the service may not have been told of it.
         self.sources = list(Source) if has_node else [Source.BLINK]
         self.pos = self.sandbox.open_account("blinkpos", sats=FLOAT)
         self.pos_key = self.sandbox.create_key(self.pos)
@@ -131,6 +132,11 @@ class World:
     def restored(self) -> bool:
         """Whether the database is not the one of the beginning."""
         return bool(self.restored_at)
+
+    @property
+    def other_source(self) -> Source:
+        """The node, if the service has one; otherwise Blink."""
+        return self.sources[-1]
 
     @property
     def faults_have_fired(self) -> bool:
@@ -286,11 +292,11 @@ class World:
                 return
 
     async def pay_anyway(self, sale: Sale) -> bool:
-        """A user of Blink pays what has ended: Blink lets them, if there is a description."""
+        """Somebody pays what has ended: a user of Blink, if there is a description, or anybody."""
         if sale.invoice is None:
             return False
         if sale.invoice.source is not Source.BLINK:
-            return await self.pay(sale)  # a node takes late money from anybody
+            return await self.pay(sale)  # a node takes late money
         try:
             await self.sandbox.pay_from(self.stranger, sale.invoice.payment_request)
         except SandboxError:
@@ -308,11 +314,11 @@ class World:
         await self.insist(lambda service: service.desk.replay_all(Actor.HTTP))
 
     async def reconcile(self) -> Any:  # noqa: ANN401
-        """An operator has Blink's ledger read now."""
+        """An operator has the ledgers read now."""
         return await self.insist(lambda service: service.reconciler.reconcile())
 
     async def recover(self) -> Any:  # noqa: ANN401
-        """An operator has Blink's whole ledger read."""
+        """An operator has the whole ledgers read."""
         return await self.insist(lambda service: service.reconciler.recover())
 
     # Faults
@@ -385,7 +391,7 @@ class World:
         """Every fault is over, and the service runs."""
         failpoints.disarm()
         self.network.hooks.clear()
-        self.network.is_down = self.network.node_is_down = False
+        self.network.down.clear()
         self.sandbox.faults.clear()
         self.node.faults.clear()
         self.sandbox.revoke_key(self.pos_key, revoked=False)

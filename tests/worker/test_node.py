@@ -527,7 +527,7 @@ async def test_the_doctor_looks_at_the_node(stall: Stall, kind: str) -> None:
 async def test_the_doctor_tells_what_can_be_sent_from_what_is_kept_for_fees(stall: Stall) -> None:
     settings = stall.settings(stall.node.url, stall.node.password)
     assert (await stall.examined(settings)).detail.endswith("100000 sat to spend")
-    stall.node.books.fee_credit = 250
+    stall.node.books.fee_credit_sats = 250
     detail = (await stall.examined(settings)).detail
     assert detail.endswith("100000 sat to spend, 250 sat kept for fees")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -34,7 +34,7 @@ ROUTES: Final[Mapping[tuple[str, str], Operation]] = {
 }
 FULL_ONLY: Final[frozenset[Operation]] = frozenset({"payinvoice"})
 
-View = views.View | list[views.View]
+Reply = views.View | list[views.View]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,18 @@ class Request:
     """A call, and what it carries."""
 
     operation: Operation
-    authorization: str | None = None
-    payment_hash: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, object] = field(default_factory=dict)
+    authorization: str | None
+    payment_hash: str
+    query: Mapping[str, str]
+    form: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered; None is a connection that is reset instead."""
+    """What is answered."""
 
     status: int
-    text: str | None
+    text: str
 
 
 class Refused(Exception):
@@ -75,7 +75,7 @@ class Api:
         self.limited_password = bank.entropy.secret().hex()
         self.faults = NodeFaults()
         self.calls: list[Operation] = []
-        self._actions: dict[Operation, Callable[[Request], View]] = {
+        self._actions: dict[Operation, Callable[[Request], Reply]] = {
             "getinfo": self._info,
             "getbalance": self._balance,
             "createinvoice": self._create,
@@ -86,8 +86,8 @@ class Api:
             "outgoing": self._outgoing,
         }
 
-    async def answer(self, request: Request) -> Answer:
-        """Answer a request, unless a fault befalls it."""
+    async def answer(self, request: Request) -> Answer | None:
+        """Answer a request, unless a fault befalls it; None is a connection that is reset."""
         self.calls.append(request.operation)
         try:
             self._admit(request)
@@ -106,7 +106,7 @@ class Api:
         if request.authorization not in [encode_basic_auth("", one) for one in passwords]:
             raise Refused(401, "Invalid authentication (use basic auth with the http password)")
 
-    async def _fail(self, fault: NodeFault, request: Request) -> Answer:
+    async def _fail(self, fault: NodeFault, request: Request) -> Answer | None:
         match fault.kind:
             case "http_404" | "http_500" | "http_503":
                 raise Refused(int(fault.kind.removeprefix("http_")), "<html>not now</html>")
@@ -114,8 +114,10 @@ class Api:
                 return _json(self._failure(request, fault.message))
             case "pending_then_success" | "pending_then_failure":
                 self._pay_later(fault, request)
+                return None
             case "lost_answer":
                 self._act(request)
+                return None
             case "executed_then_500":
                 self._act(request)
                 raise Refused(500, "an exception")
@@ -123,21 +125,22 @@ class Api:
                 self._act(request)
                 return _json({"type": 7, "paymentHash": None})
             case "late_answer":
-                view = self._act(request)
+                reply = self._act(request)
                 await asyncio.sleep(fault.seconds)
-                return _json(view)
-        return Answer(0, None)
+                return _json(reply)
+            case _:
+                return None  # refused before anything has happened
 
-    def _act(self, request: Request) -> View:
+    def _act(self, request: Request) -> Reply:
         return self._actions[request.operation](request)
 
-    def _info(self, _: Request) -> View:
+    def _info(self, _: Request) -> views.View:
         return {"nodeId": self.node_id, "channels": [], "chain": "regtest", "version": "0.7.2"}
 
-    def _balance(self, _: Request) -> View:
-        return {"balanceSat": self.books.msats // 1000, "feeCreditSat": self.books.fee_credit}
+    def _balance(self, _: Request) -> views.View:
+        return {"balanceSat": self.books.msats // 1000, "feeCreditSat": self.books.fee_credit_sats}
 
-    def _create(self, request: Request) -> View:
+    def _create(self, request: Request) -> views.View:
         form = request.form
         description = str(form.get("description", ""))
         if len(description) > MAX_DESCRIPTION:
@@ -149,7 +152,7 @@ class Api:
         )
         return {"amountSat": sats, "paymentHash": made.payment_hash, "serialized": made.serialized}
 
-    def _pay(self, request: Request) -> View:
+    def _pay(self, request: Request) -> views.View:
         invoice = _invoice_in(request)
         try:
             payment = self.books.begin(invoice)
@@ -170,31 +173,31 @@ class Api:
         with suppress(Failed):
             self.books.settle(payment)
 
-    def _incoming(self, request: Request) -> View:
+    def _incoming(self, request: Request) -> views.View:
         found = self.books.incoming.get(request.payment_hash)
         if found is None:
             raise Refused(404, "Not found")
         return views.incoming(found, self.books.bank.clock())
 
-    def _incoming_list(self, request: Request) -> View:
+    def _incoming_list(self, request: Request) -> list[views.View]:
         now = self.books.bank.clock()
         paid = [one for one in self.books.incoming.values() if one.completed_at is not None]
         paid.sort(key=lambda one: one.completed_at or now, reverse=True)
         shown = [views.incoming(one, now) for one in paid]
         return _page(request, shown, "completedAt")
 
-    def _outgoing(self, request: Request) -> View:
+    def _outgoing(self, request: Request) -> views.View:
         found = self.books.sent(request.payment_hash)
         if not found:
             raise Refused(404, "Not found")
         return views.outgoing(found[0])
 
-    def _outgoing_list(self, request: Request) -> View:
+    def _outgoing_list(self, request: Request) -> list[views.View]:
         lists_all = request.query.get("all") == "true"
         listed = [one for one in self.books.outgoing if lists_all or one.status != "failed"]
         return _page(request, [views.outgoing(one) for one in reversed(listed)], "createdAt")
 
-    def _failure(self, request: Request, reason: str) -> View:
+    def _failure(self, request: Request, reason: str) -> views.View:
         payment_hash = bolt11.decode(_invoice_in(request)).terms.payment_hash
         return {"paymentHash": payment_hash, "reason": reason}
 
@@ -216,5 +219,5 @@ def _page(request: Request, newest_first: list[views.View], at: str) -> list[vie
     return shown[offset : offset + limit]
 
 
-def _json(view: View) -> Answer:
-    return Answer(200, views.text(view))
+def _json(reply: Reply) -> Answer:
+    return Answer(200, views.text(reply))

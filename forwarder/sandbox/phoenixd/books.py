@@ -64,7 +64,7 @@ class Books:
     bank: Bank
     node: Node
     msats: int
-    fee_credit: int = 0  # satoshis that fees are taken from, and that no payment is
+    fee_credit_sats: int = 0  # what only fees can be paid with
     incoming: dict[str, Incoming] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
 

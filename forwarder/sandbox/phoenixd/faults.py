@@ -66,14 +66,24 @@ class NodeFault:
 
 
 @dataclass(slots=True)
+class _Armed:
+    fault: NodeFault
+    fired: int = 0
+
+    @property
+    def is_left(self) -> bool:
+        return self.fault.times is None or self.fired < self.fault.times
+
+
+@dataclass(slots=True)
 class NodeFaults:
     """The armed faults, and those that have fired, in order."""
 
     fired: list[NodeFault] = field(default_factory=list)
-    _armed: list[tuple[NodeFault, list[None]]] = field(default_factory=list)
+    _armed: list[_Armed] = field(default_factory=list)
 
     def add(self, fault: NodeFault) -> None:
-        self._armed.append((fault, []))
+        self._armed.append(_Armed(fault))
 
     def clear(self) -> None:
         """Disarm everything; what has fired stays known."""
@@ -81,10 +91,9 @@ class NodeFaults:
 
     def take(self, operation: Operation) -> NodeFault | None:
         """The fault that befalls this call, if any."""
-        for fault, fired in self._armed:
-            is_left = fault.times is None or len(fired) < fault.times
-            if fault.operation == operation and is_left:
-                fired.append(None)
-                self.fired.append(fault)
-                return fault
+        for armed in self._armed:
+            if armed.fault.operation == operation and armed.is_left:
+                armed.fired += 1
+                self.fired.append(armed.fault)
+                return armed.fault
         return None

@@ -96,16 +96,15 @@ class Phoenixd:
         return sum(invoice.received for invoice in self.books.incoming.values())
 
     async def _answer(self, operation: Operation, request: web.Request) -> web.StreamResponse:
-        answer = await self.api.answer(
-            Request(
-                operation,
-                request.headers.get("Authorization"),
-                request.match_info.get("hash", ""),
-                request.query,
-                await request.post(),
-            )
+        asked = Request(
+            operation=operation,
+            authorization=request.headers.get("Authorization"),
+            payment_hash=request.match_info.get("hash", ""),
+            query=request.query,
+            form=await request.post(),
         )
-        if answer.text is None:
+        answer = await self.api.answer(asked)
+        if answer is None:
             wires.reset(request)
             return web.Response()  # goes nowhere: aiohttp wants something to be returned
         kind = "application/json" if answer.status == 200 else "text/plain"
