@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 Begin = Literal["IMMEDIATE", "DEFERRED"]
+Method = Literal["execute", "executemany"]
 
 _OPTIONS = {
     "isolation_level": None,  # the driver must not emit BEGIN by itself
@@ -70,17 +71,17 @@ class Connection(aiosqlite.Connection):
         """A cursor, for which nobody has to be asked yet."""
         return Cursor(self)
 
-    async def ask(self, sql: str, parameters: Sequence[Any]) -> Answer:
+    async def ask(self, method: Method, sql: str, parameters: Sequence[Any]) -> Answer:
         """Have a statement executed to its end."""
         self._is_clean = False  # even if this is cancelled: the thread goes on with it
-        asking = self._execute(self._ask, sql, parameters)  # type: ignore[no-untyped-call]
+        asking = self._execute(self._ask, method, sql, parameters)  # type: ignore[no-untyped-call]
         answer: Answer = await asking
         return answer
 
-    def _ask(self, sql: str, parameters: Sequence[Any]) -> Answer:
+    def _ask(self, method: Method, sql: str, parameters: Sequence[Any]) -> Answer:
         if self._begins_late and not self.in_transaction:
             self._conn.execute("BEGIN DEFERRED")
-        cursor = self._conn.execute(sql, parameters)
+        cursor: sqlite3.Cursor = getattr(self._conn, method)(sql, parameters)
         rows = cursor.fetchall()
         return Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
 
@@ -106,10 +107,7 @@ class Answer(NamedTuple):
 
 
 class Cursor:
-    """What SQLAlchemy asks of aiosqlite's cursor for one statement with one set of values.
-
-    Only the execution has to wait. Nothing in this package asks for `executemany`.
-    """
+    """What SQLAlchemy asks of aiosqlite's cursor. Only the execution has to wait."""
 
     arraysize = 1
     _answer = Answer((), None, -1, None)
@@ -122,7 +120,11 @@ class Cursor:
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Execute a statement."""
-        self._answer = await self._connection.ask(sql, parameters)
+        self._answer = await self._connection.ask("execute", sql, parameters)
+
+    async def executemany(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Execute a statement once with each of these."""
+        self._answer = await self._connection.ask("executemany", sql, parameters)
 
     async def fetchall(self) -> Sequence[Any]:
         """The rows, which came with the execution."""

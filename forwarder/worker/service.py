@@ -193,7 +193,7 @@ class Service:
         self._supervisor.start("expiry", self._expiry.run)
         self._common.unread.update(self.sources)
         for source in self.sources:
-            self._supervisor.start(f"reconciler of {source}", partial(self.reconciler.run, source))
+            self._supervisor.start(f"reconciler_{source}", partial(self.reconciler.run, source))
         self._supervisor.start("hints", self.hints.run)
         for poll in self._polls:
             self._supervisor.start("poll", poll.run)

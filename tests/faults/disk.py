@@ -50,14 +50,15 @@ class _Turn:
 
     def put_nowait(self, item: tuple[asyncio.Future[object] | None, Callable[[], object]]) -> None:
         future, function = item
-        loop = asyncio.get_running_loop()
-        waiting = future or loop.create_future()
+        if future is None:  # nobody waits, be it because there is no loop any more
+            function()
+            return
         try:
-            give = partial(aiosqlite.core.set_result, waiting, self._call(function))
+            give = partial(aiosqlite.core.set_result, future, self._call(function))
         except Exception as exc:
-            give = partial(aiosqlite.core.set_exception, waiting, exc)
+            give = partial(aiosqlite.core.set_exception, future, exc)
         if random.random() < _SLOW:  # noqa: S311 - replayable on purpose
-            loop.call_later(random.uniform(0, _SLOW_SECONDS), give)  # noqa: S311
+            asyncio.get_running_loop().call_later(random.uniform(0, _SLOW_SECONDS), give)  # noqa: S311
         else:
             give()
 

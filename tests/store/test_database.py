@@ -26,16 +26,65 @@ async def test_it_gives_a_sign_of_life(database: Database) -> None:
     await database.ping()
 
 
-async def test_an_exception_undoes_the_transaction(database: Database) -> None:
-    async def fail() -> None:
-        async with database.transaction() as tx:
-            await a_merchant(tx)
-            raise ZeroDivisionError
+async def fail(database: Database) -> None:
+    """A transaction that is not to come to its end."""
+    async with database.transaction() as tx:
+        await a_merchant(tx)
+        raise ZeroDivisionError
 
+
+async def test_an_exception_undoes_the_transaction(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
-        await fail()
+        await fail(database)
     async with database.reading() as tx:
         assert await rows_of(tx, tables.merchants) == 0
+
+
+SLOW = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) "
+    "SELECT count(*) FROM n",
+    "postgresql": "SELECT pg_sleep(0.1)",
+}
+
+
+async def test_a_transaction_that_is_cancelled_within_a_statement_is_undone(
+    database: Database,
+) -> None:
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        async with database.transaction() as tx:
+            await a_merchant(tx)
+            begun.set()
+            await tx.execute(text(SLOW[tx.dialect.name]))
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    await asyncio.sleep(0.01)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    async with database.transaction() as tx:
+        assert await rows_of(tx, tables.merchants) == 0
+        await a_merchant(tx)
+    async with database.reading() as tx:
+        assert await rows_of(tx, tables.merchants) == 1
+
+
+async def test_several_rows_are_inserted_by_one_statement(database: Database) -> None:
+    moments = [NOW + timedelta(seconds=n) for n in range(3)]
+    async with database.transaction() as tx:
+        await tx.execute(insert(TABLE), [{"at": moment} for moment in moments])
+    async with database.reading() as tx:
+        assert list((await tx.execute(select(TABLE.c.at))).scalars()) == moments
+
+
+async def test_what_the_url_says_of_the_driver_cannot_undo_what_we_need(file_url: str) -> None:
+    async with Database.open(f"{file_url}?isolation_level=DEFERRED&timeout=0.1") as database:
+        with pytest.raises(ZeroDivisionError):
+            await fail(database)
+        async with database.reading() as tx:
+            assert await rows_of(tx, tables.merchants) == 0
 
 
 async def test_a_transaction_is_seen_by_others_only_when_it_has_ended(
