@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 
@@ -81,9 +82,11 @@ class Connection(aiosqlite.Connection):
     def _ask(self, method: Method, sql: str, parameters: Sequence[Any]) -> Answer:
         if self._begins_late and not self.in_transaction:
             self._conn.execute("BEGIN DEFERRED")
-        cursor: sqlite3.Cursor = getattr(self._conn, method)(sql, parameters)
-        rows = cursor.fetchall()
-        return Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+        # Left open by a row that cannot be read, it would keep its snapshot after the ROLLBACK.
+        with closing(self._conn.cursor()) as cursor:
+            getattr(cursor, method)(sql, parameters)
+            rows = cursor.fetchall()
+            return Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
 
     async def commit(self) -> None:
         """End the transaction."""

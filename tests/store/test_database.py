@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import StatementError
 
 from forwarder.store import tables
-from forwarder.store.database import Database, DatabaseError
+from forwarder.store.database import Database, DatabaseError, StoreError
 from tests.store.rows import NOW, a_merchant, end_of_failed_connections, rows_of
 
 TABLE = tables.handshakes
@@ -77,6 +77,18 @@ async def test_several_rows_are_inserted_by_one_statement(database: Database) ->
         await tx.execute(insert(TABLE), [{"at": moment} for moment in moments])
     async with database.reading() as tx:
         assert list((await tx.execute(select(TABLE.c.at))).scalars()) == moments
+
+
+async def test_a_row_that_cannot_be_read_holds_up_nobody(file_url: str) -> None:
+    async with Database.open(file_url) as database:
+        with pytest.raises(StoreError, match="decode") as kept:
+            async with database.reading() as tx:
+                await tx.execute(text("SELECT CAST(x'ff' AS TEXT) FROM sqlite_master"))
+        async with database.transaction() as tx:
+            await a_merchant(tx)
+        async with database.reading() as tx:
+            assert await rows_of(tx, tables.merchants) == 1
+        assert kept.value  # with all that its traceback holds
 
 
 async def test_what_the_url_says_of_the_driver_cannot_undo_what_we_need(file_url: str) -> None:
