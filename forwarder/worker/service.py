@@ -207,8 +207,10 @@ class Service:
     async def _stop(self) -> None:
         """Let the calls that are under way end; what is left is kept for the next start."""
         log.info("waiting for calls under way", at_most_seconds=DRAIN_SECONDS)
-        await self._payout.drain(DRAIN_SECONDS)
-        await self._supervisor.stop()
+        try:
+            await self._payout.drain(DRAIN_SECONDS)
+        finally:
+            await self._supervisor.stop()
         log.info("stopped")
 
 

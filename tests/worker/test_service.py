@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import pytest
@@ -11,7 +13,8 @@ from sqlalchemy import text
 from forwarder.model.invoice import Order
 from forwarder.model.units import Sats
 from forwarder.settings import Settings, SettingsError
-from forwarder.store.database import Database, DatabaseError
+from forwarder.store import claims
+from forwarder.store.database import Database, DatabaseError, StoreError
 from forwarder.web.questions import UTC_ZONE
 from forwarder.web.status import whole
 from forwarder.worker.service import Service
@@ -93,6 +96,22 @@ async def test_what_a_dead_process_has_left_is_taken_up_at_the_start(shop: Shop)
     async with Service.open(shop.settings, shop.clock):
         await until(lambda: shop.earned == 1_000)
     assert (await shop.forward(invoice)).transaction_id is not None
+
+
+async def test_a_database_that_fails_at_the_end_leaves_no_task_behind(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    before = asyncio.all_tasks()
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(Service.open(shop.settings))
+        await until(service.ready)
+        monkeypatch.setattr(claims, "drop_leases", fail)
+        with pytest.raises(StoreError):
+            await stack.aclose()
+    assert asyncio.all_tasks() == before
 
 
 async def test_it_is_not_ready_while_the_wallet_is_not_known(shop: Shop) -> None:
