@@ -3,11 +3,7 @@
 import { byId, make, write } from '../shared/dom.js';
 import { digits, duration, sats, timeOfDay } from '../shared/words.js';
 
-const WATCH = {
-  open: 'open: an invoice is waited for',
-  connecting: 'connecting',
-  closed: 'at rest: nothing is waited for',
-};
+const WATCH = { open: 'open', connecting: 'connecting', closed: 'at rest' };
 
 /** Show a status. */
 export function show(status) {
