@@ -65,9 +65,10 @@ class Forward:
     `created_at` is when its payment was, `ended_at` when its end was. `asked_at` is set before the
     first call that could make its payout invoice leaves, `sent_at` before a call that could pay it
     from the wallet `sent_from` leaves; `lost_at` is when the last such call left that nobody has
-    seen an answer of. `refusal` says why this payout invoice will never be paid. `tries` counts the
-    calls since the last step forward. `due_at` is when somebody may take it up: after a wait, or
-    when its owner's lease runs out; None at the end.
+    seen an answer of. Of a payout that only a ledger knows there is its `payout_hash` alone.
+    `refusal` says why this payout invoice will never be paid. `tries` counts the calls since the
+    last step forward. `due_at` is when somebody may take it up: after a wait, or when its owner's
+    lease runs out; None at the end.
     """
 
     id: int
@@ -80,6 +81,7 @@ class Forward:
     attempt: int
     external_id: str
     asked_at: datetime | None
+    payout_hash: PaymentHash | None
     payout: PayoutInvoice | None
     sent_at: datetime | None
     sent_from: WalletId | None

@@ -105,6 +105,6 @@ def read(row: Row[Any]) -> Forward:
 
 
 def _payout(row: Row[Any]) -> PayoutInvoice | None:
-    if row.payout_hash is None:
+    if row.payout_hash is None or row.payout_request is None:
         return None
     return PayoutInvoice(row.payout_request, row.payout_hash, row.payout_expires_at)

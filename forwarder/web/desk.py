@@ -7,6 +7,7 @@ from aiohttp import web
 
 from forwarder.model.actor import Actor
 from forwarder.web import requests, shapes
+from forwarder.web.errors import invalid
 from forwarder.web.keys import SERVICE
 from forwarder.web.questions import Broadcast, Resolution
 from forwarder.web.responses import answer
@@ -31,7 +32,9 @@ async def resolve(request: web.Request) -> web.Response:
 
 
 async def reconcile(request: web.Request) -> web.Response:
-    """`POST /api/reconcile`."""
+    """`POST /api/reconcile`: a real run, whatever else is asked for."""
+    if request.query or (await requests.raw(request)).strip() not in (b"", b"{}"):
+        raise invalid("this call takes nothing; `forwarder reconcile` has --dry-run and --since")
     return answer(shapes.reconciled(await request.app[SERVICE].reconciler.reconcile()))
 
 

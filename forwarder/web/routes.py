@@ -258,7 +258,7 @@ ROUTES: Final = (
         desk.reconcile,
         Role.OPERATOR,
         answer=Reconciled,
-        errors=(502,),
+        errors=(400, 502),
         summary="Compare the sources' own ledgers with ours now",
     ),
     Route(

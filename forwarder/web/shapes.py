@@ -199,7 +199,7 @@ def _forward(forward: Forward, one: Sale) -> ForwardView:
         "tries": forward.tries,
         "heldReason": forward.held_reason,
         "refusal": forward.refusal,
-        "payoutHash": payout.payment_hash if payout else None,
+        "payoutHash": forward.payout_hash,
         "payoutExpiresAt": iso(payout.expires_at) if payout else None,
         "nextTryAt": iso_or_none(forward.due_at),
         "sentAt": iso_or_none(forward.sent_at),

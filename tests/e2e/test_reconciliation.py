@@ -151,6 +151,20 @@ async def test_a_lost_database_is_rebuilt_and_pays_nobody_twice(
     assert world.earned == 600
     status, output = await world.forwarder.execute("recover", "--json")
     assert (status, printed(output)["driftSats"]) == (0, 0)
+    status, found = await world.till.call("GET", "/api/payments", token=OPERATOR_TOKEN)
+    assert (status, {one["amountSat"] for one in found["payments"]}) == (200, {300, 200, 100})
+    path = f"/api/payments/{found['payments'][0]['paymentHash']}"
+    status, whole = await world.till.call("GET", path, token=OPERATOR_TOKEN)
+    (forward,) = whole["payment"]["forwards"]
+    assert (status, forward["state"], forward["payoutExpiresAt"]) == (200, "forwarded", None)
+
+
+async def test_a_reconciliation_takes_no_orders(world: World) -> None:
+    """Whoever asks for a dry run must not get a real one."""
+    for path, body in (("/api/reconcile", {"dryRun": True}), ("/api/reconcile?dryRun=true", None)):
+        status, refused = await operate(world, path, body)
+        assert (status, refused["error"]["code"]) == (400, "invalid_request")
+    assert (await operate(world, "/api/reconcile", {}))[0] == 200
 
 
 async def test_what_a_lost_database_had_just_taken_in_is_forwarded_soon(

@@ -48,6 +48,7 @@ FORWARD = Forward(
     attempt=1,
     external_id="fwd-1",
     asked_at=NOW,
+    payout_hash=PAYOUT_HASH,
     payout=PAYOUT,
     sent_at=NOW,
     sent_from=None,
