@@ -55,12 +55,12 @@ def demo(
     with explained():
         settings = Settings.read()
         logs.configure("warning", settings.log_format)
-        arrived = asyncio.run(_until_stopped(story.run(settings, once=once)))
+        arrived = asyncio.run(_until_stopped(story.run(settings, once=once), stopped=not once))
     raise typer.Exit(0 if arrived else WRONG)
 
 
-async def _until_stopped(work: Coroutine[None, None, bool]) -> bool:
-    """Run something until its end or a signal's; to be stopped is not to fail."""
+async def _until_stopped(work: Coroutine[None, None, bool], *, stopped: bool) -> bool:
+    """Run something until its end or a signal's; `stopped` is what it is to be stopped."""
     stop = _stop_signal()
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
@@ -70,12 +70,12 @@ async def _until_stopped(work: Coroutine[None, None, bool]) -> bool:
         return working.result()
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    return True
+    return stopped
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="The port to serve on.")] = 4010,
-    sats: Annotated[int, typer.Option(help="What BlinkPOS and the node own.")] = 100_000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to serve on.")] = 4010,
+    sats: Annotated[int, typer.Option(min=0, help="What BlinkPOS and the node own.")] = 100_000,
     service: Annotated[
         str, typer.Option(help="Where the service is, which the webhooks tell.")
     ] = "http://127.0.0.1:4000",

@@ -160,12 +160,17 @@ async def run(environment: Settings, *, once: bool) -> bool:
 
 
 def _overrides(blink: Sandbox, pos: Account, merchant: Account, folder: str) -> dict[str, object]:
-    """What the environment says of the real Blink must not reach the demo."""
+    """What the environment says of the real Blink, or of a real node, must not reach the demo."""
     return {
         "blink_api_url": blink.api_url,
         "blink_ws_url": blink.ws_url,
         "blinkpos_api_key": SecretStr(blink.create_key(pos)),
         "blinkpos_btc_wallet_id": None,
+        "blinkpos_read_api_key": None,
+        "blink_webhook_secret": (),
+        "phoenixd_host": None,
+        "phoenixd_token": None,
+        "phoenixd_webhook_secret": None,
         "merchant_name": "demo merchant",
         "merchant_api_key": SecretStr(blink.create_key(merchant)),
         "merchant_wallet_id": None,

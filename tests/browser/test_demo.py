@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from playwright.async_api import Browser
+from pydantic import SecretStr
 
 from forwarder.demo.sale import Demo
 from forwarder.settings import Settings
 from tests.browser.visitor import charge, expect_state, visiting
+
+
+async def test_the_demo_leaves_a_real_node_alone() -> None:
+    real = Settings(phoenixd_host="http://127.0.0.1:1", phoenixd_token=SecretStr("real"))
+    async with Demo.open(real, 0) as demo:
+        assert (demo.settings.phoenixd_host, demo.settings.phoenixd_token) == (None, None)
 
 
 async def test_the_demo_signs_in_and_its_customer_pays(chromium: Browser) -> None:
