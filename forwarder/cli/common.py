@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Final, NoReturn, TypeVar
 
 import typer
@@ -42,6 +43,15 @@ AnyHash = Annotated[
     str | None,
     typer.Argument(callback=_checked, help="The payment's hash, or a beginning of its own."),
 ]
+
+
+def moment(text: str) -> datetime:
+    """A time, in UTC where it does not say."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("a time like 2026-01-31 or 2026-01-31T12:00:00+02:00") from None
+    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
 
 
 def with_service(work: Callable[[Service], Awaitable[Result]]) -> Result:

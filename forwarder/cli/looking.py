@@ -13,7 +13,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
-from forwarder.cli.common import Hash, Json, with_books
+from forwarder.cli.common import Hash, Json, moment, with_books
 from forwarder.cli.printing import (
     Row,
     is_narrow,
@@ -150,21 +150,24 @@ def _more(detail: dict[str, object]) -> str:
 
 def export(
     start: Annotated[
-        datetime | None, typer.Option("--from", help="Received from this time on, UTC.")
+        datetime | None,
+        typer.Option("--from", parser=moment, metavar="TIME", help="Received from then on, UTC."),
     ] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="And before this, UTC.")] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=moment, metavar="TIME", help="And before this, UTC."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A file; by default stdout.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write one line for each forward, as CSV; with --json one for each sale."""
-    since = _BEGINNING if start is None else start.replace(tzinfo=UTC)
-    until = utc_now() if end is None else end.replace(tzinfo=UTC)
 
     async def write(books: Books) -> int:
         with _opened(output) as file:
             if not as_json:
                 file.write(sheet.head())
-            return await _write(file, books.export(since, until), as_json)
+            sold = books.export(start or _BEGINNING, end or utc_now())
+            return await _write(file, sold, as_json)
 
     with progress("exporting"):
         count = with_books(write)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from forwarder.cli.common import WRONG, AnyHash, DryRun, Hash, Json, with_service
+from forwarder.cli.common import WRONG, AnyHash, DryRun, Hash, Json, moment, with_service
 from forwarder.cli.printing import print_facts, print_json, print_table, progress
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward
@@ -56,16 +56,16 @@ def resolve(
 
 def reconcile(
     since: Annotated[
-        datetime | None, typer.Option(help="From this time on, UTC; by default since the last run.")
+        datetime | None,
+        typer.Option(parser=moment, metavar="TIME", help="From then on, UTC; or the last run."),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Compare the sources' own ledgers with ours, and take in what was missed."""
-    start = None if since is None else since.replace(tzinfo=UTC)
 
     async def audit(service: Service) -> Report:
-        return await service.reconciler.reconcile(start, dry_run=dry_run)
+        return await service.reconciler.reconcile(since, dry_run=dry_run)
 
     with progress("reading the ledgers"):
         report = with_service(audit)

@@ -11,11 +11,13 @@ import pty
 import re
 import sys
 import termios
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forwarder.cli.common import moment
 from tests.e2e.conftest import OPERATOR_TOKEN, World
 
 pytestmark = pytest.mark.timeout(180)  # each command is a process of its own
@@ -169,6 +171,11 @@ async def test_without_a_service_the_commands_work_and_say_that_nothing_runs(
     assert [sale["paymentHash"] for sale in json.loads(output)["payments"]] == [held]
 
 
+def test_a_time_is_of_the_zone_that_it_names() -> None:
+    assert moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert moment("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
+
+
 async def test_what_cannot_be_done_is_a_sentence_and_a_status(world: World) -> None:
     made = await sales(world)
     held = made["held"]["paymentHash"]
@@ -179,6 +186,8 @@ async def test_what_cannot_be_done_is_a_sentence_and_a_status(world: World) -> N
         (("show", ""), 2, "payment hash"),
         (("list", "--state", "lost"), 2, "lost"),
         (("list", "--limit", "0"), 2, "limit"),
+        (("export", "--from", "2026"), 2, "a time like"),
+        (("reconcile", "--since", "yesterday"), 2, "a time like"),
         (("status", "--zone", "Mars"), 2, "zone"),
         (("export", "--output", "/nowhere/at/all.csv"), 1, "No such file"),
         (("resolve", held, "--note", " "), 2, "note"),
