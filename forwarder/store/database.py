@@ -15,6 +15,7 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, make_url, select
 from sqlalchemy.engine import URL
@@ -56,6 +57,16 @@ class Database:
         self._observe = observe
         self._url = _checked(url)
         self.is_embedded = self._url.get_backend_name() == "sqlite"
+        try:
+            self._connect()
+        except ImportError as exc:
+            raise DatabaseUrlError(
+                "PostgreSQL needs a driver: install blink-pos-forwarder[postgres]"
+            ) from exc
+        except (TypeError, ValueError) as exc:
+            raise DatabaseUrlError(f"DATABASE_URL has an option that cannot be: {exc}") from exc
+
+    def _connect(self) -> None:
         if self.is_embedded:
             self._writer = sqlite.engine(self._url, begin="IMMEDIATE", pool_size=1)
             self._reader = sqlite.engine(self._url, begin="DEFERRED", pool_size=4)
@@ -117,17 +128,25 @@ class Database:
         try:
             async with self._writer.begin() as connection:
                 await connection.run_sync(_upgrade)
+        except (TypeError, ValueError) as exc:  # so the drivers say that they know no such option
+            raise DatabaseUrlError(f"DATABASE_URL has an option that cannot be: {exc}") from exc
+        except CommandError as exc:
+            raise DatabaseError(f"a newer program has made this database: {exc}") from exc
         except (SQLAlchemyError, OSError) as exc:
-            shown = self._url.render_as_string(hide_password=True)
             reason = getattr(exc, "orig", None) or exc
-            raise DatabaseError(f"cannot open the database {shown}: {reason}") from exc
+            raise DatabaseError(f"cannot open the database {self._shown()}: {reason}") from exc
+
+    def _shown(self) -> str:
+        """The URL without user, password and host: of a password with an @ these show a part."""
+        return f"{self._url.drivername}://…/{self._url.database}"
 
     def only_process(self) -> FileLock:
         """A lock that one serving process holds on an embedded database. Raises `DatabaseError`.
 
         Its leases are then dead leases: whoever held them cannot be alive.
         """
-        lock = FileLock(f"{self._url.database}.lock", timeout=0)
+        # The same file, whichever name it is known by here.
+        lock = FileLock(f"{Path(self._url.database or '').resolve()}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout as exc:
@@ -152,6 +171,8 @@ def _checked(text: str) -> URL:
         raise DatabaseUrlError(
             "DATABASE_URL must name a file: payments have to outlive the process"
         )
+    if (url.database or "").startswith("file:"):
+        raise DatabaseUrlError("DATABASE_URL must name a file by its path, not by a file: URI")
     return url
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import StatementError
 
 from forwarder.store import tables
-from forwarder.store.database import Database, DatabaseError, StoreError
+from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from tests.store.rows import NOW, a_merchant, end_of_failed_connections, rows_of
 
 TABLE = tables.handshakes
@@ -171,8 +171,10 @@ async def test_a_reader_waits_for_no_writer(file_url: str) -> None:
     await database.close()
 
 
-async def test_one_process_serves_a_file(file_url: str) -> None:
-    first, second = Database(file_url), Database(file_url)
+@pytest.mark.parametrize("name", ["forwarder.db", "another-name.db"])
+async def test_one_process_serves_a_file(file_url: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / "another-name.db").symlink_to("forwarder.db")
+    first, second = Database(file_url), Database(f"sqlite+aiosqlite:///{tmp_path}/{name}")
     lock = first.only_process()
     with pytest.raises(DatabaseError, match="another forwarder already serves"):
         second.only_process()
@@ -191,6 +193,8 @@ async def test_one_process_serves_a_file(file_url: str) -> None:
         ("postgresql://host/name", "must start with"),
         ("sqlite+aiosqlite://", "must name a file"),
         ("sqlite+aiosqlite:///:memory:", "must name a file"),
+        ("sqlite+aiosqlite:///file:forwarder.db?uri=true", "by its path"),
+        ("sqlite+aiosqlite:///forwarder.db?timeout=soon", "an option that cannot be"),
     ],
 )
 def test_what_cannot_keep_payments_is_refused(url: str, why: str) -> None:
@@ -198,11 +202,28 @@ def test_what_cannot_keep_payments_is_refused(url: str, why: str) -> None:
         Database(url)
 
 
+async def test_an_option_that_the_driver_does_not_know_is_refused() -> None:
+    database = Database("postgresql+asyncpg://me:canary@127.0.0.1:1/name?sslmode=require")
+    with pytest.raises(DatabaseUrlError, match="sslmode"):
+        await database.upgrade()
+    await database.close()
+
+
+async def test_a_database_of_a_newer_program_is_left_alone(file_url: str) -> None:
+    async with Database.open(file_url) as database, database.transaction() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    again = Database(file_url)
+    with pytest.raises(DatabaseError, match="a newer program"):
+        await again.upgrade()
+    await again.close()
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "sqlite+aiosqlite:////nowhere/at/all/forwarder.db",
         "postgresql+asyncpg://me:canary@127.0.0.1:1/name",
+        "postgresql+asyncpg://me:a@canary@127.0.0.1:1/name",
     ],
 )
 async def test_what_cannot_be_opened_says_so_without_the_password(url: str) -> None:
