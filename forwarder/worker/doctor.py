@@ -11,13 +11,15 @@ from pydantic import SecretStr
 
 from forwarder.blink.client import BlinkClient
 from forwarder.blink.date import date_of
-from forwarder.blink.errors import BlinkError
+from forwarder.blink.errors import BlinkError, Refused
 from forwarder.model.merchant import Merchant
+from forwarder.model.refusal import KEY_REFUSED
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.phoenixd.errors import PhoenixdError
 from forwarder.settings import Settings
-from forwarder.store import merchants
+from forwarder.store import merchants, secrets
 from forwarder.store.database import Database, DatabaseError
+from forwarder.store.secrets import ForeignSecret
 from forwarder.store.vault import Vault, VaultError
 from forwarder.worker import credentials
 from forwarder.worker.clock import Clock
@@ -40,6 +42,7 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     try:
         async with Database.open(settings.database_url) as database:
             yield Finding("database", True, "opened, and up to date")
+            yield await _secret(settings, database)
             async for finding in _merchants(settings, database):
                 yield finding
     except DatabaseError as exc:
@@ -50,6 +53,16 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     if settings.phoenixd_host is not None and settings.phoenixd_token is not None:
         yield await _node(settings.phoenixd_host, settings.phoenixd_token)
     yield await _clock(settings, clock)
+
+
+async def _secret(settings: Settings, database: Database) -> Finding:
+    try:
+        async with database.reading() as tx:
+            await secrets.recognise(tx, settings.keyring().fingerprints())
+    except ForeignSecret:
+        detail = "this database was made with another FORWARDER_SECRET_KEY, or forwarder.key"
+        return Finding("secret", False, detail)
+    return Finding("secret", True, "fits the database")
 
 
 async def _blinkpos(settings: Settings) -> Finding:
@@ -107,15 +120,19 @@ async def _merchant(settings: Settings, merchant: Merchant, api_key: SecretStr) 
     subject = f"merchant {merchant.name!r}"
     try:
         async with BlinkClient.connect(settings.blink_api_url, api_key) as client:
-            wallet_id = await client.btc_wallet()
+            found = await client.credentials()
     except BlinkError as exc:
-        if merchant.wallet_id is not None:
+        is_refused = isinstance(exc, Refused) and exc.refusal.code == KEY_REFUSED
+        if merchant.wallet_id is not None and not is_refused:
             detail = f"wallet {merchant.wallet_id}; its key cannot be checked: {exc}"
             return Finding(subject, True, detail)
         return Finding(subject, False, f"its wallet is not known, and Blink did not tell: {exc}")
-    if merchant.wallet_id not in (None, wallet_id):
+    if "RECEIVE" not in found.scopes:
+        return Finding(subject, False, "its key lacks RECEIVE, so that nothing can be paid to it")
+    wallets = [wallet.id for wallet in found.wallets if wallet.wallet_currency == "BTC"]
+    if merchant.wallet_id is not None and merchant.wallet_id not in wallets:
         return Finding(subject, False, f"wallet {merchant.wallet_id} is not the key's BTC wallet")
-    return Finding(subject, True, f"wallet {wallet_id}")
+    return Finding(subject, True, f"wallet {merchant.wallet_id or wallets[0]}")
 
 
 async def _node(url: str, password: SecretStr) -> Finding:

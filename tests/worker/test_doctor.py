@@ -31,7 +31,7 @@ async def findings(shop: Shop, clock: Clock = utc_now, **settings: object) -> di
 
 async def test_where_all_is_well_all_is_well(shop: Shop) -> None:
     found = await findings(shop)
-    assert list(found) == ["database", "merchant 'merchant'", "BlinkPOS key", "clock"]
+    assert list(found) == ["database", "secret", "merchant 'merchant'", "BlinkPOS key", "clock"]
     assert all(finding.ok for finding in found.values()), found
     assert "1000000 sat" in found["BlinkPOS key"].detail
     assert shop.pos_key not in repr(found)
@@ -82,27 +82,44 @@ async def test_a_merchants_wallet_of_somebody_else_is_found(shop: Shop) -> None:
     assert not (await findings(shop))["merchant 'merchant'"].ok
 
 
-async def test_a_merchants_key_that_cannot_be_checked_is_told_of(shop: Shop) -> None:
-    shop.blink.revoke_key(shop.merchant_key)
-    found = (await findings(shop))["merchant 'merchant'"]
-    assert found.ok  # its wallet is known: it may only lack the scope READ
-    assert "cannot be checked" in found.detail
-    key = SecretStr("nobody")
+async def give_key(shop: Shop, key: str, wallet_id: str | None) -> None:
+    """The merchant has another key."""
     async with shop.database.transaction() as tx:
         await merchants.put(
             tx,
             shop.vault,
             name="merchant",
-            api_key=key,
+            api_key=SecretStr(key),
             token=SecretStr(TOKEN),
-            wallet_id=None,
+            wallet_id=None if wallet_id is None else WalletId(wallet_id),
             now=shop.clock(),
         )
+
+
+async def test_a_merchants_key_that_cannot_be_checked_is_told_of(shop: Shop) -> None:
+    key = shop.blink.create_key(shop.merchant, ["RECEIVE"])  # enough, where its wallet is known
+    await give_key(shop, key, shop.merchant.btc_wallet_id)
+    found = (await findings(shop))["merchant 'merchant'"]
+    assert found.ok
+    assert "cannot be checked" in found.detail
+    await give_key(shop, key, None)
+    assert not (await findings(shop))["merchant 'merchant'"].ok
+
+
+@pytest.mark.parametrize("scopes", [["READ"], None])
+async def test_a_merchants_key_that_cannot_receive_is_found(
+    shop: Shop, scopes: list[str] | None
+) -> None:
+    key = "blink_nobodys" if scopes is None else shop.blink.create_key(shop.merchant, scopes)
+    await give_key(shop, key, shop.merchant.btc_wallet_id)
     assert not (await findings(shop))["merchant 'merchant'"].ok
 
 
 async def test_a_secret_key_that_is_not_the_one_is_found(shop: Shop) -> None:
+    async with shop.database.transaction() as tx:
+        await secrets.lead(tx, shop.settings.keyring().fingerprints(), shop.clock())
     found = await findings(shop, forwarder_secret_key=SecretStr("another"))
+    assert not found["secret"].ok
     assert not found["merchant 'merchant'"].ok
     assert "FORWARDER_SECRET_KEY" in found["merchant 'merchant'"].detail
 
