@@ -79,6 +79,12 @@ def _svix_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"https?://[^/\s]+", origin) for origin in origins):
+        raise ValueError("must be origins like https://pos.example, without a path")
+    return origins
+
+
 def _file(text: str) -> Path:
     try:
         if Path(text).is_file():
@@ -97,7 +103,7 @@ SvixSecrets = Annotated[
 ]
 File = Annotated[Path, BeforeValidator(_file)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 _KEY_FILE = "forwarder.key"

@@ -48,6 +48,13 @@ def test_half_a_merchant_is_refused(monkeypatch: pytest.MonkeyPatch, alone: str)
         Settings.read()
 
 
+@pytest.mark.parametrize("origin", ["https://pos.example/", "pos.example", "*"])
+def test_an_origin_has_no_path(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", f"https://a.example,{origin}")
+    with pytest.raises(SettingsError, match="ALLOWED_ORIGINS"):
+        Settings.read()
+
+
 def test_several_values_are_read_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example, https://b.example")
     monkeypatch.setenv("FORWARDER_SECRET_KEY", "newest,older")
