@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -200,6 +201,14 @@ async def test_one_process_serves_a_file(file_url: str, tmp_path: Path, name: st
 def test_what_cannot_keep_payments_is_refused(url: str, why: str) -> None:
     with pytest.raises(DatabaseError, match=why):
         Database(url)
+
+
+def test_postgresql_without_its_driver_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(DatabaseUrlError, match=r"\[postgres\]"):
+        Database("postgresql+asyncpg://127.0.0.1/name")
 
 
 async def test_an_option_that_the_driver_does_not_know_is_refused() -> None:
