@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -72,7 +71,12 @@ def show(as_json: Json = False) -> None:
 
     known = with_database(read)
     if as_json:
-        print_json([asdict(merchant) for merchant in known])
+        print_json(
+            [
+                {"id": m.id, "name": m.name, "walletId": m.wallet_id, "enabled": m.enabled}
+                for m in known
+            ]
+        )
         return
     print_table(
         ("name", "wallet", "enabled"),
@@ -85,13 +89,16 @@ def disable(
 ) -> None:
     """Refuse new sales of a merchant. What it has received is still forwarded."""
 
-    async def switch_off(_settings: Settings, database: Database) -> bool:
+    async def switch_off(settings: Settings, database: Database) -> str | None:
         async with database.transaction() as tx:
             merchant = await merchants.named(tx, name)
-            if merchant is not None:
-                await merchants.disable(tx, merchant)
-            return merchant is not None
+            if merchant is None:
+                return None
+            await merchants.disable(tx, merchant)
+        is_given = settings.merchant_api_key is not None and settings.merchant_name == name
+        return "until the next start: MERCHANT_API_KEY enables it again" if is_given else "any more"
 
-    if not with_database(switch_off):
+    how_long = with_database(switch_off)
+    if how_long is None:
         fail(f"there is no merchant {name!r}", WRONG)
-    typer.echo(f"merchant {name} makes no new sales")
+    typer.echo(f"merchant {name} makes no sales {how_long}")

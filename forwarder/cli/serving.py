@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import sys
 from collections.abc import Coroutine
@@ -110,6 +111,7 @@ def _open_trade(blink: Sandbox, node: Phoenixd, sats: int, service: str) -> dict
         "BLINK_WS_URL": blink.ws_url,
         "BLINKPOS_API_KEY": blink.create_key(pos),
         "MERCHANT_API_KEY": blink.create_key(merchant),
+        "POS_TOKEN": secrets.token_urlsafe(12),
         "BLINK_WEBHOOK_SECRET": endpoint.secrets[0],
         "PHOENIXD_HOST": node.url,
         "PHOENIXD_TOKEN": node.password,

@@ -138,7 +138,8 @@ class Database:
 
     def _shown(self) -> str:
         """The URL without user, password and host: of a password with an @ these show a part."""
-        return f"{self._url.drivername}://…/{self._url.database}"
+        where = "" if self.is_embedded else "…"
+        return f"{self._url.drivername}://{where}/{self._url.database}"
 
     def only_process(self) -> FileLock:
         """A lock that one serving process holds on an embedded database. Raises `DatabaseError`.

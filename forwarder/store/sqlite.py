@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import aiosqlite
 import sqlalchemy
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,10 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 Begin = Literal["IMMEDIATE", "DEFERRED"]
 Method = Literal["execute", "executemany"]
 
-_OPTIONS = {
-    "isolation_level": None,  # the driver must not emit BEGIN by itself
-    "timeout": 5,  # seconds to wait for a command that writes beside the service
-}
+_BUSY_SECONDS = 5  # how long to wait for a command that writes beside the service
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
@@ -35,9 +33,11 @@ def engine(url: URL, *, begin: Begin, pool_size: int) -> AsyncEngine:
     An immediate BEGIN takes the lock. A deferred one takes none, so it needs no trip of its own: it
     goes along with the first statement.
     """
-    # What SQLAlchemy would have passed to the driver; what we ask for goes before it.
+    # What SQLAlchemy would have passed to the driver, with the options of the URL.
     (path,), options = url.get_dialect()().create_connect_args(url)
-    connect = partial(_connect, path, **{**options, **_OPTIONS})
+    options.setdefault("timeout", _BUSY_SECONDS)
+    options["isolation_level"] = None  # the driver must not emit BEGIN by itself
+    connect = partial(_connect, path, **options)
 
     async def create() -> aiosqlite.Connection:
         return await Connection(connect, begins_late=begin == "DEFERRED")
@@ -87,6 +87,16 @@ class Connection(aiosqlite.Connection):
             getattr(cursor, method)(sql, parameters)
             rows = cursor.fetchall()
             return Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+
+    def stop(self) -> None:
+        """End the thread. Nobody waits for that: it may come after the end of the loop."""
+        self._running = False
+        self._tx.put_nowait((None, self._end))
+
+    def _end(self) -> object:
+        if self._connection is not None:
+            self._connection.close()
+        return _STOP_RUNNING_SENTINEL
 
     async def commit(self) -> None:
         """End the transaction."""

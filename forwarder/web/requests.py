@@ -151,7 +151,7 @@ async def raw(request: web.Request) -> bytes:
 
 def hash_in_path(request: web.Request) -> PaymentHash:
     """The payment hash that the path names. Raises `ApiError` for what cannot be one."""
-    payment_hash = request.match_info["payment_hash"]
+    payment_hash = request.match_info["payment_hash"].lower()
     if _HASH.fullmatch(payment_hash) is None:
         raise ApiError(404, "not_found", "there is no payment of this hash")
     return PaymentHash(payment_hash)

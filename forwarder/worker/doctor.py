@@ -73,7 +73,7 @@ async def _blinkpos(settings: Settings) -> Finding:
         async with BlinkClient.connect(settings.blink_api_url, settings.blinkpos_api_key) as client:
             found = await client.credentials()
     except BlinkError as exc:
-        return Finding(subject, False, f"Blink did not take it: {exc}")
+        return Finding(subject, False, f"Blink has not confirmed it: {exc}")
     missing = POS_SCOPES - set(found.scopes)
     if missing:
         return Finding(subject, False, f"the key lacks {', '.join(sorted(missing))}")

@@ -13,8 +13,6 @@ import pytest
 
 from tests.e2e.process import Forwarder, Till, free_port
 
-TOKEN = "token-of-a-till-0123456789"
-
 
 @asynccontextmanager
 async def sandbox(service: str) -> AsyncIterator[list[str]]:
@@ -26,7 +24,7 @@ async def sandbox(service: str) -> AsyncIterator[list[str]]:
     )
     assert process.stdout is not None
     try:
-        yield [(await process.stdout.readline()).decode().strip() for _ in range(10)]
+        yield [(await process.stdout.readline()).decode().strip() for _ in range(11)]
     finally:
         process.terminate()
         await process.wait()
@@ -35,12 +33,11 @@ async def sandbox(service: str) -> AsyncIterator[list[str]]:
 
 @pytest.mark.timeout(180)
 async def test_what_the_sandbox_prints_is_all_that_a_service_needs(tmp_path: Path) -> None:
-    more = {"POS_TOKEN": TOKEN, "FORWARDER_SECRET_KEY": "s" * 32}
-    forwarder = Forwarder(more, tmp_path)
+    forwarder = Forwarder({"FORWARDER_SECRET_KEY": "s" * 32}, tmp_path)
     async with sandbox(forwarder.url) as lines, aiohttp.ClientSession(forwarder.url) as session:
         forwarder.environment |= dict(line.split("=", 1) for line in lines[:-2])
         await forwarder.start()
-        till = Till(session, TOKEN)
+        till = Till(session, forwarder.environment["POS_TOKEN"])
         for source, line in zip(("blink", "phoenixd"), lines[-2:], strict=True):
             sale = await till.sell(source=source)
             await customer(session, line.split()[-3], sale["invoice"])

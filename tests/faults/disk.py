@@ -72,6 +72,12 @@ class _Turn:
         return answer
 
 
+class _Left(sqlite.Connection):
+    """A connection that nobody misses when its life has ended, be it long after the test."""
+
+    def __del__(self) -> None: ...
+
+
 class _NoThread:
     def __init__(self, target: object, args: object) -> None: ...
 
@@ -198,7 +204,7 @@ def replace(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Database, "upgrade", is_up_to_date)
     patch.setattr(aiosqlite.core, "SimpleQueue", _Turn)
     patch.setattr(aiosqlite.core, "Thread", _NoThread)
-    patch.setattr(aiosqlite.core.Connection, "__del__", lambda _: None)
+    patch.setattr(sqlite, "Connection", _Left)
     patch.setattr(
         sqlite3,
         "connect",
