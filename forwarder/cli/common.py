@@ -17,6 +17,7 @@ from forwarder.settings import Settings, SettingsError
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
 from forwarder.store.merchants import TokenTaken
 from forwarder.store.secrets import ForeignSecret, NotLeading
+from forwarder.web import requests
 from forwarder.worker.books import Ambiguous, Books
 from forwarder.worker.clock import utc_now
 from forwarder.worker.desk import NoSuchPayment, NothingHeld
@@ -48,10 +49,9 @@ AnyHash = Annotated[
 def moment(text: str) -> datetime:
     """A time, in UTC where it does not say."""
     try:
-        read = datetime.fromisoformat(text)
+        return requests.moment(text, zone=UTC)
     except ValueError:
         raise typer.BadParameter("a time like 2026-01-31 or 2026-01-31T12:00:00+02:00") from None
-    return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
 
 
 def with_service(work: Callable[[Service], Awaitable[Result]]) -> Result:

@@ -61,7 +61,7 @@ def demo(
 
 
 async def _until_stopped(work: Coroutine[None, None, bool], *, stopped: bool) -> bool:
-    """Run something until its end or a signal's; `stopped` is what it is to be stopped."""
+    """Run something until its end, or until a signal comes: then the result is `stopped`."""
     stop = _stop_signal()
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Final, Literal, TypeVar
 
 from aiohttp import web
@@ -62,13 +62,14 @@ def _plain_text(text: str) -> str:
     return text
 
 
-def moment(text: str) -> datetime:
-    """A time with its zone. Raises `ValueError`."""
+def moment(text: str, *, zone: tzinfo | None = None) -> datetime:
+    """A time with its zone, or else in `zone` if one is given. Raises `ValueError`."""
     try:
         found = datetime.fromisoformat(text)
-        if found.tzinfo is None or not text.isprintable():  # Python reads over a NUL
+        where = found.tzinfo or zone
+        if where is None or not text.isprintable():  # Python reads over a NUL
             raise ValueError
-        return found.astimezone(UTC)
+        return found.replace(tzinfo=where).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             "must be an ISO 8601 time with its zone, like 2026-01-31T12:00:00Z"
