@@ -9,11 +9,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from forwarder.blink.client import BlinkClient
+from forwarder.blink.client import BlinkClient, Credentials
 from forwarder.blink.date import date_of
 from forwarder.blink.errors import BlinkError, Refused
+from forwarder.blink.replies import Wallet
 from forwarder.model.merchant import Merchant
 from forwarder.model.refusal import KEY_REFUSED
+from forwarder.model.units import WalletId
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.phoenixd.errors import PhoenixdError
 from forwarder.settings import Settings
@@ -77,12 +79,17 @@ async def _blinkpos(settings: Settings) -> Finding:
     missing = POS_SCOPES - set(found.scopes)
     if missing:
         return Finding(subject, False, f"the key lacks {', '.join(sorted(missing))}")
-    wallets = {wallet.id: wallet for wallet in found.wallets if wallet.wallet_currency == "BTC"}
-    chosen = settings.blinkpos_btc_wallet_id or next(iter(wallets), None)
-    if chosen not in wallets:
+    wallet = _btc_wallet(found, settings.blinkpos_btc_wallet_id)
+    if wallet is None:
         return Finding(subject, False, "BLINKPOS_BTC_WALLET_ID is no BTC wallet of this account")
-    detail = f"{', '.join(found.scopes)} on {found.network}; {wallets[chosen].balance} sat"
+    detail = f"{', '.join(found.scopes)} on {found.network}; {wallet.balance} sat"
     return Finding(subject, True, detail)
+
+
+def _btc_wallet(found: Credentials, chosen: WalletId | None) -> Wallet | None:
+    """The BTC wallet that was chosen, or else the account's own; None if it is none of these."""
+    wallets = {wallet.id: wallet for wallet in found.wallets if wallet.wallet_currency == "BTC"}
+    return wallets.get(chosen or next(iter(wallets), ""))
 
 
 async def _read_key(settings: Settings, pos_key: SecretStr) -> Finding:
@@ -122,17 +129,18 @@ async def _merchant(settings: Settings, merchant: Merchant, api_key: SecretStr) 
         async with BlinkClient.connect(settings.blink_api_url, api_key) as client:
             found = await client.credentials()
     except BlinkError as exc:
-        is_refused = isinstance(exc, Refused) and exc.refusal.code == KEY_REFUSED
-        if merchant.wallet_id is not None and not is_refused:
+        if isinstance(exc, Refused) and exc.refusal.code == KEY_REFUSED:
+            return Finding(subject, False, f"Blink does not take its key: {exc}")
+        if merchant.wallet_id is not None:
             detail = f"wallet {merchant.wallet_id}; its key cannot be checked: {exc}"
             return Finding(subject, True, detail)
         return Finding(subject, False, f"its wallet is not known, and Blink did not tell: {exc}")
     if "RECEIVE" not in found.scopes:
         return Finding(subject, False, "its key lacks RECEIVE, so that nothing can be paid to it")
-    wallets = [wallet.id for wallet in found.wallets if wallet.wallet_currency == "BTC"]
-    if merchant.wallet_id is not None and merchant.wallet_id not in wallets:
+    wallet = _btc_wallet(found, merchant.wallet_id)
+    if wallet is None:
         return Finding(subject, False, f"wallet {merchant.wallet_id} is not the key's BTC wallet")
-    return Finding(subject, True, f"wallet {merchant.wallet_id or wallets[0]}")
+    return Finding(subject, True, f"wallet {wallet.id}")
 
 
 async def _node(url: str, password: SecretStr) -> Finding:
