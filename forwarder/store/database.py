@@ -57,23 +57,14 @@ class Database:
         self._observe = observe
         self._url = _checked(url)
         self.is_embedded = self._url.get_backend_name() == "sqlite"
-        try:
-            self._connect()
-        except ImportError as exc:
-            raise DatabaseUrlError(
-                "PostgreSQL needs a driver: install blink-pos-forwarder[postgres]"
-            ) from exc
-        except (TypeError, ValueError) as exc:
-            raise DatabaseUrlError(f"DATABASE_URL has an option that cannot be: {exc}") from exc
-
-    def _connect(self) -> None:
-        if self.is_embedded:
-            self._writer = sqlite.engine(self._url, begin="IMMEDIATE", pool_size=1)
-            self._reader = sqlite.engine(self._url, begin="DEFERRED", pool_size=4)
-        else:
-            self._writer = create_async_engine(self._url, pool_size=10)
-            # As on SQLite, all that one transaction reads is of one moment.
-            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
+        with _explained():
+            if self.is_embedded:
+                self._writer = sqlite.engine(self._url, begin="IMMEDIATE", pool_size=1)
+                self._reader = sqlite.engine(self._url, begin="DEFERRED", pool_size=4)
+            else:
+                self._writer = create_async_engine(self._url, pool_size=10)
+                # As on SQLite, all that one transaction reads is of one moment.
+                self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @classmethod
     @asynccontextmanager
@@ -126,10 +117,9 @@ class Database:
     async def upgrade(self) -> None:
         """Bring the tables up to date. Raises `DatabaseError` if the database cannot be opened."""
         try:
-            async with self._writer.begin() as connection:
-                await connection.run_sync(_upgrade)
-        except (TypeError, ValueError) as exc:  # so the drivers say that they know no such option
-            raise DatabaseUrlError(f"DATABASE_URL has an option that cannot be: {exc}") from exc
+            with _explained():
+                async with self._writer.begin() as connection:
+                    await connection.run_sync(_upgrade)
         except CommandError as exc:
             raise DatabaseError(f"a newer program has made this database: {exc}") from exc
         except (SQLAlchemyError, OSError) as exc:
@@ -156,6 +146,22 @@ class Database:
                 "or use PostgreSQL for several processes"
             ) from exc
         return lock
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what a driver does not take of a URL, or that there is none, into a `DatabaseUrlError`.
+
+    Of an option some hear when the engine is made, and others when it connects.
+    """
+    try:
+        yield
+    except ImportError as exc:
+        raise DatabaseUrlError(
+            "PostgreSQL needs a driver: install blink-pos-forwarder[postgres]"
+        ) from exc
+    except (TypeError, ValueError) as exc:
+        raise DatabaseUrlError(f"DATABASE_URL has an option that cannot be: {exc}") from exc
 
 
 def _checked(text: str) -> URL:

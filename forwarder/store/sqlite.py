@@ -96,6 +96,7 @@ class Connection(aiosqlite.Connection):
     def _end(self) -> object:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
         return _STOP_RUNNING_SENTINEL
 
     async def commit(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
@@ -157,10 +155,3 @@ async def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:
 async def rows_of(tx: Transaction, table: Table) -> int:
     """How many rows a table has."""
     return len((await tx.execute(select(table))).all())
-
-
-async def end_of_failed_connections() -> None:
-    """aiosqlite's thread of a connection that could not be made ends by itself, but not at once."""
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            await asyncio.to_thread(thread.join, 1)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import StatementError
 
 from forwarder.store import tables
 from forwarder.store.database import Database, DatabaseError, DatabaseUrlError, StoreError
-from tests.store.rows import NOW, a_merchant, end_of_failed_connections, rows_of
+from tests.store.rows import NOW, a_merchant, rows_of
 
 TABLE = tables.handshakes
 
@@ -241,4 +241,3 @@ async def test_what_cannot_be_opened_says_so_without_the_password(url: str) -> N
         await database.upgrade()
     assert "canary" not in str(caught.value)
     await database.close()
-    await end_of_failed_connections()

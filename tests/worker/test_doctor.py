@@ -16,7 +16,6 @@ from forwarder.worker import doctor
 from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.doctor import Finding
 from forwarder.worker.enrolment import enrol
-from tests.store.rows import end_of_failed_connections
 from tests.worker.conftest import READ, TOKEN, Shop
 
 OTHER_WALLET = WalletId("00000000-0000-4000-8000-000000000000")
@@ -41,7 +40,6 @@ async def test_a_database_that_cannot_be_opened_is_found(shop: Shop, tmp_path: P
     found = await findings(shop, database_url=f"sqlite+aiosqlite:///{tmp_path}/nowhere/at/all.db")
     assert not found["database"].ok
     assert found["BlinkPOS key"].ok
-    await end_of_failed_connections()
 
 
 @pytest.mark.parametrize("scopes", [["READ"], ["READ", "RECEIVE"], ["READ", "WRITE"]])
