@@ -34,27 +34,28 @@ def ledgers(world: World) -> list[list[Entry]]:
 
 def income(world: World) -> list[Entry]:
     """Receipts of invoices of ours: what has to be forwarded."""
-    sent = _sent(world)
-    return [entry for entry in _receipts(world) if entry.payment_hash not in sent]
+    return _receipts(world, is_back=False)
 
 
 def refunds(world: World) -> list[Entry]:
     """Receipts that carry the hash of what was sent."""
-    sent = _sent(world)
-    return [entry for entry in _receipts(world) if entry.payment_hash in sent]
+    return _receipts(world, is_back=True)
 
 
 def sends(world: World) -> list[Entry]:
     """Everything that has left."""
-    return [entry for ledger in ledgers(world) for entry in ledger if entry.is_send]
+    return [entry for entry in _entries(world) if entry.is_send]
 
 
-def _receipts(world: World) -> list[Entry]:
-    return [entry for ledger in ledgers(world) for entry in ledger if not entry.is_send]
+def _receipts(world: World, *, is_back: bool) -> list[Entry]:
+    entries = _entries(world)
+    sent = {entry.payment_hash for entry in entries if entry.is_send}
+    received = [entry for entry in entries if not entry.is_send]
+    return [entry for entry in received if (entry.payment_hash in sent) is is_back]
 
 
-def _sent(world: World) -> set[str]:
-    return {send.payment_hash for send in sends(world)}
+def _entries(world: World) -> list[Entry]:
+    return [entry for ledger in ledgers(world) for entry in ledger]
 
 
 def _of_blink(world: World) -> list[Entry]:
