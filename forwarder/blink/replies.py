@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from forwarder.model.ledger import Direction, Entry, EntryStatus, Paid, Underway
-from forwarder.model.refusal import NOT_OURS, Refusal
+from forwarder.model.refusal import NOT_SHOWN, Refusal
 from forwarder.model.units import MAX_SATS, PaymentHash
 from forwarder.model.words import plain
 
@@ -116,7 +116,7 @@ class PayReply(Reply):
             case SendStatus.ALREADY_PAID if self.transaction is not None:
                 return Underway()
             case SendStatus.ALREADY_PAID:
-                return Refusal(NOT_OURS, "somebody else has paid the payout invoice")
+                return Refusal(NOT_SHOWN, "the payout invoice is paid, and Blink shows no payment")
             case SendStatus.FAILURE | None:
                 return self.errors[0].refusal() if self.errors else Refusal(None, "no reason given")
 

@@ -49,6 +49,15 @@ SPENT: Final = frozenset({_S, _F, _R})
 """The states in which a forward's money has left its source, or may have."""
 
 
+class Verdict(StrEnum):
+    """What was said of a payout invoice for good. The ledger of who pays has the last word."""
+
+    REFUSED = "refused"
+    """It will never be paid: a new one is made once the ledger is sure to show no payment."""
+    PAID = "paid"
+    """It is paid already: evidence for a payment of ours, until the ledger shows whose it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class PayoutInvoice:
     """The destination's invoice that a forward pays."""
@@ -66,9 +75,14 @@ class Forward:
     first call that could make its payout invoice leaves, `sent_at` before a call that could pay it
     from the wallet `sent_from` leaves; `lost_at` is when the last such call left that nobody has
     seen an answer of. Of a payout that only a ledger knows there is its `payout_hash` alone.
-    `refusal` says why this payout invoice will never be paid. `tries` counts the calls since the
-    last step forward. `due_at` is when somebody may take it up: after a wait, or when its owner's
-    lease runs out; None at the end.
+
+    `payout_to` is the wallet that the payout invoice was made on. `verdict` and `refusal` are what
+    was said of it for good, and `absent_at` is when the ledger first showed no payment of it
+    although it was late enough to show one. `replayed_attempt` is the attempt that a person has
+    replayed after it was held.
+
+    `tries` counts the calls since the last step forward. `due_at` is when somebody may take it up:
+    after a wait, or when its owner's lease runs out; None at the end.
     """
 
     id: int
@@ -83,13 +97,27 @@ class Forward:
     asked_at: datetime | None
     payout_hash: PaymentHash | None
     payout: PayoutInvoice | None
+    payout_to: WalletId | None
     sent_at: datetime | None
     sent_from: WalletId | None
     lost_at: datetime | None
+    verdict: Verdict | None
     refusal: str | None
+    absent_at: datetime | None
+    replayed_attempt: int | None
     transaction_id: str | None
     tries: int
     due_at: datetime | None
     held_reason: str | None
     created_at: datetime
     ended_at: datetime | None
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a person has seen this attempt held, and wants it to go on."""
+        return self.replayed_attempt == self.attempt
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether the last call that could pay it was answered; false if there was none."""
+        return self.sent_at is not None and self.lost_at != self.sent_at

@@ -8,18 +8,22 @@ from typing import Final, assert_never
 
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
-from forwarder.model.forward import Forward, PayoutInvoice
+from forwarder.model.forward import Forward, PayoutInvoice, Verdict
 from forwarder.model.invoice import Invoice, Issued
 from forwarder.model.refusal import Refusal, Remedy
 
 MAX_ATTEMPTS: Final = 5
 """Payout invoices made for one forward before a person is asked."""
 
-CALL_MAY_BE_UNDERWAY: Final = timedelta(seconds=120)
-"""How long after it was sent a call of ours could still take effect.
+LEDGER_MAY_LAG: Final = timedelta(seconds=200)
+"""How long after a call was sent the ledger may still not show what it did.
 
-Our own deadline is 20 s; Blink's wallet lock and its gateways add less than the rest.
+Blink's router gives a call up to after 180 s, and so does the lock on a wallet; a ledger can show a
+payment late, to one reader and not to another.
 """
+
+BETWEEN_READINGS: Final = timedelta(seconds=10)
+"""The time between two readings of a ledger that are to prove that something is not in it."""
 
 
 class Unfit(Exception):
@@ -57,9 +61,10 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
-class Renew:
-    """The payout invoice is dead; a new one follows once no call can be under way any more."""
+class Doubt:
+    """Something was said of the payout invoice for good: the ledger is read until it is sure."""
 
+    verdict: Verdict
     refusal: Refusal
 
 
@@ -71,11 +76,11 @@ class Hold:
     resumes: bool
 
 
-Consequence = TryAgain | Renew | Hold
+Consequence = TryAgain | Doubt | Hold
 
 
-def after_refusal(forward: Forward, refusal: Refusal) -> Consequence:
-    """What follows once a payout is both refused and proven unpaid."""
+def after_refusal(refusal: Refusal) -> Consequence:
+    """What follows once a payout is refused, and the ledger shows no payment of it yet."""
     match refusal.remedy:
         case Remedy.RETRY:
             return TryAgain()
@@ -83,19 +88,53 @@ def after_refusal(forward: Forward, refusal: Refusal) -> Consequence:
             return Hold(str(refusal), resumes=True)
         case Remedy.HOLD:
             return Hold(str(refusal), resumes=False)
-        case Remedy.RENEW if forward.attempt >= MAX_ATTEMPTS:
-            return Hold(f"{forward.attempt} payout invoices were refused: {refusal}", resumes=False)
+        case Remedy.PROVE:
+            return Doubt(Verdict.PAID, refusal)
         case Remedy.RENEW:
-            return Renew(refusal)
+            return Doubt(Verdict.REFUSED, refusal)
         case _:
             assert_never(refusal.remedy)
 
 
-def may_renew(forward: Forward, now: datetime) -> bool:
-    """Whether a dead payout invoice may be given up: no call for it can still be under way."""
-    return now >= renewal_time(forward, now)
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """The ledger is read once more, no sooner than at `at`."""
+
+    reason: str
+    at: datetime
 
 
-def renewal_time(forward: Forward, now: datetime) -> datetime:
-    """From when on a dead payout invoice may be given up; a call that was answered is over."""
-    return now if forward.lost_at is None else forward.lost_at + CALL_MAY_BE_UNDERWAY
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The first reading that counts has shown no payment; a second one has to agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The payout invoice is given up for a new one."""
+
+
+Absence = ReadAgain | Absent | Renew | Hold
+
+
+def after_absence(forward: Forward, sent_for: timedelta, now: datetime) -> Absence:
+    """What follows when the ledger shows no payment of an invoice that has a verdict.
+
+    `sent_for` is how long ago it was sent at the least, by a clock that never jumps. Absence proves
+    nothing soon: only two readings after `LEDGER_MAY_LAG` do.
+    """
+    if sent_for < LEDGER_MAY_LAG:
+        return ReadAgain(f"its ledger may show it late: {forward.refusal}", now)
+    if forward.absent_at is None:
+        return Absent()
+    if now < forward.absent_at + BETWEEN_READINGS:
+        return ReadAgain("its ledger is read once more", forward.absent_at + BETWEEN_READINGS)
+    if forward.is_replayed:
+        return Renew()
+    if forward.verdict is Verdict.PAID:
+        # A new attempt could pay a second time: whoever knows who has paid decides.
+        return Hold(f"no payment of it is in the ledger, and yet: {forward.refusal}", resumes=False)
+    if forward.attempt >= MAX_ATTEMPTS:
+        reason = f"{forward.attempt} payout invoices were refused: {forward.refusal}"
+        return Hold(reason, resumes=False)
+    return Renew()

@@ -7,6 +7,7 @@ refusal never says whether an *earlier* call went through.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,8 +21,8 @@ THROTTLED: Final = "THROTTLED"
 TOO_MANY: Final = "TOO_MANY_REQUEST"
 """Blink's code for more than 60 invoices in a minute, which it then punishes with 300 s."""
 
-NOT_OURS: Final = "NOT_OURS"
-"""Our own code for ALREADY_PAID without a SEND of ours: somebody else paid the payout invoice."""
+NOT_SHOWN: Final = "ALREADY_PAID"
+"""Our own code for ALREADY_PAID without a transaction: paid, by us or by somebody else."""
 
 NOT_AUTHORIZED: Final = "NOT_AUTHORIZED"
 """Blink's `Not authorized`; over HTTP it comes without its code."""
@@ -46,6 +47,8 @@ class Remedy(StrEnum):
     """This payout invoice will never be paid: once that is proven, a new one."""
     HOLD = "hold"
     """Only a person can help."""
+    PROVE = "prove"
+    """It says that the invoice is paid: only the ledger can show by whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +79,22 @@ class Refusal:
     @property
     def remedy(self) -> Remedy:
         """What helps; an unknown refusal is tried again, for a person sees it grow old."""
+        if self.code == NOT_SHOWN or _SAYS_PAID.search(self.message):
+            return Remedy.PROVE
         for code, part, remedy in _REMEDIES:
             if code in (None, self.code) and part in self.message:
                 return remedy
         return Remedy.RETRY
 
 
+# Blink: "Invoice is already paid"; a node: "this invoice has already been paid".
+_SAYS_PAID: Final = re.compile(r"already (been )?paid", re.IGNORECASE)
+
 # The first row that fits counts: code (None: any), a part of the message, the remedy.
 _REMEDIES: Final[tuple[tuple[str | None, str, Remedy], ...]] = (
     # A new key, or a better minute at Blink, and it goes on without anybody pressing anything.
     (KEY_REFUSED, "", Remedy.WAIT),
     (NOT_AUTHORIZED, "", Remedy.WAIT),
-    (NOT_OURS, "", Remedy.RENEW),
     ("RECEIVE_DISABLED", "", Remedy.HOLD),
     ("OPERATION_RESTRICTED", "", Remedy.HOLD),
     ("CANT_PAY_SELF", "", Remedy.HOLD),
@@ -101,7 +108,6 @@ _REMEDIES: Final[tuple[tuple[str | None, str, Remedy], ...]] = (
     ("INVALID_INPUT", "There is a pending payment", Remedy.RETRY),
     ("INVALID_INPUT", "insufficient fee", Remedy.RETRY),
     ("INVALID_INPUT", "", Remedy.HOLD),
-    ("LIGHTNING_PAYMENT_ERROR", "Invoice is already paid", Remedy.RENEW),
     ("LIGHTNING_PAYMENT_ERROR", "does not exist", Remedy.RENEW),
     ("LIGHTNING_PAYMENT_ERROR", "already expired, or has bad payment hash", Remedy.RENEW),
     ("LIGHTNING_PAYMENT_ERROR", "rejected by destination as invalid", Remedy.RENEW),

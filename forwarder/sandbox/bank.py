@@ -13,6 +13,7 @@ from forwarder.sandbox.callbacks import Callbacks
 from forwarder.sandbox.entropy import Entropy
 from forwarder.sandbox.faults import Faults
 from forwarder.sandbox.invoices import Invoices
+from forwarder.sandbox.lateness import Lateness
 from forwarder.sandbox.ledger import Ledger
 from forwarder.sandbox.locks import WalletLocks
 from forwarder.sandbox.node import Node
@@ -60,7 +61,7 @@ def establish(network: Network, clock: Clock, rng: Random, timing: Timing) -> Ba
     updates = Updates(clock, timing, timers, faults)
     callbacks = Callbacks(clock, entropy, timing, faults)
     accounts, ledger = Accounts(entropy), Ledger(entropy)
-    statements = Statements(ledger)
+    statements = Statements(ledger, Lateness(clock))
     node, outside = Node(entropy, network), Outside(Node(entropy, network))
     invoices = Invoices(accounts, node, clock)
     settlement = Settlement(

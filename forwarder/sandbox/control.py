@@ -8,6 +8,8 @@
                                  code?, message?, copies?}  -> {}
     DELETE /control/faults      -> {}
     POST   /control/latency     {operation, seconds}  -> {}
+    POST   /control/lateness    {query, seconds}  -> {}: sends are shown so late to `hash`, `list`,
+                                 or in the `answer` to a second payment
     POST   /control/cut         -> {cut}: how many websockets were dropped
     GET    /control/ledger      -> {wallets: [{id, accountId, username, currency, balance,
                                  transactions, invoices}]}
@@ -31,6 +33,7 @@ from forwarder.sandbox.accounts import SCOPES, Account, Wallet
 from forwarder.sandbox.errors import SandboxError
 from forwarder.sandbox.faults import Fault
 from forwarder.sandbox.invoices import InvoiceView
+from forwarder.sandbox.lateness import QUERIES
 from forwarder.sandbox.transactions import TransactionView
 
 if TYPE_CHECKING:
@@ -104,6 +107,14 @@ class Control:
         self._sandbox.set_latency(required(body, "operation", str), seconds)
         return {}
 
+    async def delay_sends(self, body: Body) -> Body:
+        query = required(body, "query", str)
+        if query not in QUERIES:
+            raise SandboxError(f"query must be one of {QUERIES}")
+        seconds = required(body, "seconds", (int, float))
+        self._sandbox.delay_sends(query, seconds)
+        return {}
+
     async def cut(self, _: Body) -> Body:
         count = self._sandbox.websockets
         await self._sandbox.cut_websockets()
@@ -158,6 +169,7 @@ def routes(sandbox: Sandbox) -> list[web.RouteDef]:
         web.post("/control/faults", handler(control.add_fault)),
         web.delete("/control/faults", handler(control.clear_faults)),
         web.post("/control/latency", handler(control.set_latency)),
+        web.post("/control/lateness", handler(control.delay_sends)),
         web.post("/control/cut", handler(control.cut)),
         web.get("/control/ledger", handler(control.ledger)),
         web.get("/control/calls", handler(control.calls)),

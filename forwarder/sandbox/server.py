@@ -21,6 +21,7 @@ from forwarder.sandbox.errors import Refusal, SandboxError
 from forwarder.sandbox.faults import Faults
 from forwarder.sandbox.http import HttpSide
 from forwarder.sandbox.invoices import Invoice, InvoiceView
+from forwarder.sandbox.lateness import Query
 from forwarder.sandbox.payments import Attempt, SendOrder
 from forwarder.sandbox.timing import Timing
 from forwarder.sandbox.transactions import TransactionView
@@ -249,6 +250,10 @@ class Sandbox:
         A send keeps its wallet locked meanwhile.
         """
         self.api.latencies[operation] = seconds
+
+    def delay_sends(self, query: Query, seconds: float) -> None:
+        """How long after it was booked a send is shown to such a query."""
+        self.bank.statements.lateness.set(query, seconds)
 
     def limit_handshakes(self, per_minute: int | None) -> None:
         self._websocket.handshakes.per_minute = per_minute

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from forwarder.sandbox import prices
+from forwarder.sandbox.lateness import Lateness, Query
 from forwarder.sandbox.ledger import Currency, Entry, EntryStatus, Ledger, Settlement, is_house
 
 Direction = Literal["SEND", "RECEIVE"]
@@ -47,28 +48,39 @@ class Statements:
     """Reads the ledger for wallet owners, newest first."""
 
     ledger: Ledger
+    lateness: Lateness
 
     def of_wallets(self, wallet_ids: Iterable[str]) -> list[TransactionView]:
         """In Blink's order, which is that of the ids and not quite that of the commits."""
         entries = (entry for wallet_id in wallet_ids for entry in self.ledger.entries(wallet_id))
-        return sorted(views(entries), key=lambda view: view.id, reverse=True)
+        return sorted(self._shown("list", entries), key=lambda view: view.id, reverse=True)
 
     def of_wallet(self, wallet_id: str) -> list[TransactionView]:
         """In order of commit."""
         return views(reversed(self.ledger.entries(wallet_id)))
 
     def with_hash(self, wallet_id: str, payment_hash: str) -> list[TransactionView]:
-        entries = self.ledger.with_hash(payment_hash)
-        return views(e for e in reversed(entries) if e.posting.wallet_id == wallet_id)
+        return self._of_hash("hash", wallet_id, payment_hash)
 
     def first_send(self, wallet_id: str, payment_hash: str) -> TransactionView | None:
-        mine = reversed(self.with_hash(wallet_id, payment_hash))
+        mine = reversed(self._of_hash("answer", wallet_id, payment_hash))
         return next((tx for tx in mine if tx.direction == "SEND"), None)
 
     def received(self, payment_hash: str) -> TransactionView:
         entries = self.ledger.with_hash(payment_hash)
         customers = (e for e in entries if not is_house(e.posting.wallet_id))
         return next(tx for tx in views(customers) if is_receipt(tx))
+
+    def _of_hash(self, query: Query, wallet_id: str, payment_hash: str) -> list[TransactionView]:
+        entries = reversed(self.ledger.with_hash(payment_hash))
+        return self._shown(query, (e for e in entries if e.posting.wallet_id == wallet_id))
+
+    def _shown(self, query: Query, entries: Iterable[Entry]) -> list[TransactionView]:
+        return [
+            tx
+            for tx in views(entries)
+            if tx.direction == "RECEIVE" or self.lateness.shows(query, tx.created_at)
+        ]
 
 
 def is_receipt(tx: TransactionView) -> bool:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, exists, or_, select
 
 from forwarder.model.actor import Actor
 from forwarder.model.forward import FINAL, Forward, ForwardState, PayoutInvoice
 from forwarder.model.payment import Payment, Share
-from forwarder.model.payout import MAX_ATTEMPTS
 from forwarder.model.units import PaymentHash
 from forwarder.store import journal, rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
 from forwarder.store.tables import UNSETTLED, forwards
+
+MOST_ATTEMPTS: Final = 99  # a person may have replayed a forward again and again
 
 
 async def add(
@@ -73,7 +74,7 @@ async def named(tx: Transaction, names: Collection[str]) -> dict[str, Forward]:
 
 async def of_stem(tx: Transaction, stem: str) -> Forward | None:
     """The forward whose payout invoices' names begin so, whichever attempt it is at."""
-    names = [f"{stem}{attempt}" for attempt in range(1, MAX_ATTEMPTS + 1)]
+    names = [f"{stem}{attempt}" for attempt in range(1, MOST_ATTEMPTS + 1)]
     query = select(forwards).where(forwards.c.external_id.in_(names)).limit(1)
     row = (await tx.execute(query)).first()
     return None if row is None else read(row)

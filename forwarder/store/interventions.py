@@ -24,9 +24,15 @@ from forwarder.store.totals import Total
 
 
 async def replay(tx: Transaction, forward: Forward, actor: Actor, now: datetime) -> bool:
-    """Make a forward due now; false if it is at its end, or somebody works on it."""
+    """Make a forward due now; false if it is at its end, or somebody works on it.
+
+    What was held may have a new payout invoice, once the old one is proven unpaid.
+    """
+    values: Values = {"due_at": now, "tries": 0}
+    if forward.state is ForwardState.HELD:
+        values = {**values, "replayed_attempt": forward.attempt}
     step = Step(now, "replayed", actor, {"state": forward.state})
-    if not await _intervene(tx, forward, {"due_at": now, "tries": 0}, step):
+    if not await _intervene(tx, forward, values, step):
         return False
     await failpoint("interventions.replayed")
     return True

@@ -11,10 +11,16 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, update
 
 from forwarder.model.actor import Actor
-from forwarder.model.forward import MOVES, SPENT, Forward, ForwardState, PayoutInvoice
+from forwarder.model.forward import (
+    MOVES,
+    SPENT,
+    Forward,
+    ForwardState,
+    PayoutInvoice,
+    Verdict,
+)
 from forwarder.model.lease import Lease
 from forwarder.model.ledger import Paid
-from forwarder.model.refusal import Refusal
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, journal, locks, totals
 from forwarder.store.columns import UtcDateTime
@@ -23,7 +29,7 @@ from forwarder.store.inserts import Values
 from forwarder.store.invoices import arriving_on
 from forwarder.store.journal import Detail, Step
 from forwarder.store.tables import forwards as table
-from forwarder.store.tables import invoices, payments
+from forwarder.store.tables import invoices, merchants, payments
 from forwarder.store.totals import Total
 
 
@@ -35,11 +41,16 @@ class Insolvent(Exception):
     """More would be sent for a payment from a wallet than that has received for it."""
 
 
+class Moved(Exception):
+    """The merchant's money goes to another wallet now than the payout invoice was made on."""
+
+
 async def keep_invoice(
-    tx: Transaction, forward: Forward, payout: PayoutInvoice, lease: Lease
+    tx: Transaction, forward: Forward, payout: PayoutInvoice, payout_to: WalletId, lease: Lease
 ) -> Forward:
-    """Keep the payout invoice."""
+    """Keep the payout invoice, made on the wallet `payout_to`."""
     values = {
+        "payout_to": payout_to,
         "payout_request": payout.payment_request,
         "payout_hash": payout.payment_hash,
         "payout_expires_at": payout.expires_at,
@@ -56,13 +67,15 @@ async def begin_sending(
 
     Blink sends one at a time from a wallet, and so do all our processes together, each source in a
     lane of its own: a forward in `sending` under a living lease has it. Raises `Insolvent`,
-    `LostClaim`.
+    `Moved`, `LostClaim`.
     """
     await locks.hold(tx, f"sending from {forward.source}")
     if await _lane_is_taken(tx, forward, lease.now):
         return None
     if not await _is_covered(tx, forward, wallet_id):
         raise Insolvent
+    if await _has_moved(tx, forward):
+        raise Moved
     values = {"sent_at": lease.now, "sent_from": wallet_id}
     return await _move(tx, forward, ForwardState.SENDING, lease, values, "payout sending", {})
 
@@ -86,27 +99,54 @@ async def finish(tx: Transaction, forward: Forward, sent: Paid, lease: Lease) ->
     return await _move(tx, forward, ForwardState.FORWARDED, lease, values, "forwarded", detail)
 
 
-async def mark_unpaid(
-    tx: Transaction, forward: Forward, refusal: Refusal | None, due_at: datetime, lease: Lease
-) -> None:
-    """Record that a payout is proven unpaid, and that the same invoice is paid again.
+async def mark_unpaid(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
+    """Record that no payment of a payout was found, and that the same invoice is paid again."""
+    values = {"tries": forward.tries + 1, "due_at": due_at, "owner": None}
+    await _move(
+        tx, forward, ForwardState.INVOICED, lease, values, "payout proven unpaid", {"refusal": None}
+    )
 
-    With a refusal the payout invoice is dead instead, and given up when it is due.
+
+async def doubt(
+    tx: Transaction,
+    forward: Forward,
+    verdict: Verdict,
+    refusal: str,
+    due_at: datetime,
+    lease: Lease,
+) -> None:
+    """Keep what was said of the payout invoice for good: it is not sent again before that is clear.
+
+    It stays in its state: a payment may have left, whatever was said.
     """
     values = {
+        "verdict": verdict,
+        "refusal": refusal,
         "tries": forward.tries + 1,
         "due_at": due_at,
         "owner": None,
-        "refusal": None if refusal is None else str(refusal),
     }
-    detail = {"refusal": values["refusal"]}
-    step = "payout proven unpaid"
-    await _move(tx, forward, ForwardState.INVOICED, lease, values, step, detail)
+    detail = {"verdict": verdict, "refusal": refusal}
+    await _write(tx, forward, lease, "payout in doubt", detail)
+    await _set(tx, forward, lease, values)
+
+
+async def note_absence(tx: Transaction, forward: Forward, due_at: datetime, lease: Lease) -> None:
+    """Record the first reading, late enough to count, that has shown no payment of a payout."""
+    await _write(tx, forward, lease, "payout not in the ledger", {"refusal": forward.refusal})
+    await _set(tx, forward, lease, {"absent_at": lease.now, "due_at": due_at, "owner": None})
 
 
 async def mark_lost(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
     """Record that nobody has seen, or will see, the answer of the last call that could pay."""
     return await _set(tx, forward, lease, {"lost_at": forward.sent_at})
+
+
+async def find_unpaid(tx: Transaction, forward: Forward, lease: Lease) -> Forward:
+    """Record that the ledger is sure to show no payment of a payout, under the same lease."""
+    detail = {"refusal": forward.refusal}
+    step = "payout proven unpaid"
+    return await _move(tx, forward, ForwardState.INVOICED, lease, {}, step, detail)
 
 
 async def renew(tx: Transaction, forward: Forward, external_id: str, lease: Lease) -> Forward:
@@ -118,11 +158,14 @@ async def renew(tx: Transaction, forward: Forward, external_id: str, lease: Leas
         "payout_request": None,
         "payout_hash": None,
         "payout_expires_at": None,
+        "payout_to": None,
         "asked_at": lease.now,
         "sent_at": None,
         "sent_from": None,
         "lost_at": None,
+        "verdict": None,
         "refusal": None,
+        "absent_at": None,
         "tries": 0,
     }
     return await _move(
@@ -222,13 +265,24 @@ async def _lane_is_taken(tx: Transaction, forward: Forward, now: datetime) -> bo
     other = exists().where(
         table.c.state == ForwardState.SENDING,
         table.c.source == forward.source,
-        # One whose call is over without an answer is only being asked about.
+        # One whose call is over, without an answer or with one in doubt, is only asked about.
         or_(table.c.lost_at.is_(None), table.c.lost_at < table.c.sent_at),
+        table.c.verdict.is_(None),
         table.c.owner.is_not(None),
         table.c.due_at > now,
         table.c.id != forward.id,
     )
     return (await tx.execute(select(other))).scalar_one()
+
+
+async def _has_moved(tx: Transaction, forward: Forward) -> bool:
+    """Whether the merchant has another wallet now, or one that is not known yet.
+
+    Of payout invoices from before their wallet was kept nobody knows.
+    """
+    kept = select(merchants.c.wallet_id).where(merchants.c.id == forward.merchant_id)
+    wallet_id = (await tx.execute(kept)).scalar_one()
+    return forward.payout_to is not None and wallet_id != forward.payout_to
 
 
 async def _is_covered(tx: Transaction, forward: Forward, wallet_id: WalletId) -> bool:

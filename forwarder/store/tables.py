@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from forwarder.model.actor import Actor
-from forwarder.model.forward import ForwardState
+from forwarder.model.forward import ForwardState, Verdict
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
 from forwarder.model.source import Source
@@ -153,10 +153,14 @@ forwards = Table(
     Column("payout_request", Text),
     Column("payout_hash", Hash, unique=True),
     Column("payout_expires_at", UtcDateTime),
+    Column("payout_to", String(36)),
     Column("sent_at", UtcDateTime),
     Column("sent_from", String(36)),
     Column("lost_at", UtcDateTime),
+    Column("verdict", member_of(Verdict, 16)),
     Column("refusal", Text),
+    Column("absent_at", UtcDateTime),
+    Column("replayed_attempt", Integer),
     Column("transaction_id", String(64), unique=True),
     Column("tries", Integer, nullable=False),
     Column("due_at", UtcDateTime),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forwarder.blink import errors as blink
+from forwarder.model import bolt11
 from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
@@ -65,6 +66,12 @@ class BlinkWallet:
 
     async def proof(self, payout: PayoutInvoice) -> Proof:
         return proof_of(await self.account.client.entries_of(self.id, payout.payment_hash))
+
+    async def proof_by_list(self, payout: PayoutInvoice) -> Proof:
+        made_at = bolt11.decode(payout.payment_request).issued_at
+        pages = self.account.client.entries_since(self.id, made_at, whole=True)
+        listed = [entry async for page in pages for entry in page]
+        return proof_of(e for e in listed if e.payment_hash == payout.payment_hash)
 
     async def proof_of_name(self, stems: tuple[str, ...], since: datetime) -> Proof:
         # Blink shows the name of an invoice to its payer.

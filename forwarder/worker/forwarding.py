@@ -34,7 +34,7 @@ class Forwarding:
         match forward.state:
             case ForwardState.QUEUED:
                 return await self._invoicing.make(forward)
-            case ForwardState.INVOICED if forward.refusal is not None:
+            case ForwardState.INVOICED if forward.verdict is not None:
                 return await self._sending.prove(forward, None)
             case ForwardState.INVOICED:
                 return await self._sending.send(forward)

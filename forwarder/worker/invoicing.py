@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
@@ -10,10 +11,10 @@ from forwarder.model.errors import CallError, Refused
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
-from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, MAX_ATTEMPTS, Expired, Unfit, examine
+from forwarder.model.payout import LEDGER_MAY_LAG, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
 from forwarder.model.source import Source
-from forwarder.model.units import PaymentHash
+from forwarder.model.units import PaymentHash, WalletId
 from forwarder.store.vault import VaultError
 from forwarder.worker import creations
 from forwarder.worker.common import Common
@@ -23,6 +24,14 @@ from forwarder.worker.wallet import CLOCKS_MAY_DIFFER
 PAYOUT_MINUTES: Final = 1_440  # the longest that Blink gives
 # Until a limit on invoices by the minute may have lifted.
 THROTTLE_PAUSE: Final = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A payout invoice, and the merchant's wallet that it was made on."""
+
+    issued: Issued
+    on: WalletId
 
 
 class Invoicing:
@@ -45,7 +54,7 @@ class Invoicing:
             return await self._find(forward)
         try:
             await failpoint("invoicing.asking")
-            issued = await self._create(forward)
+            made = await self._create(forward)
         except VaultError as exc:
             return await self._moves.hold(forward, str(exc), resumes=True)
         except Refused as exc:
@@ -53,26 +62,27 @@ class Invoicing:
         except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         await failpoint("invoicing.answered")
-        return await self._accept(forward, await self._moves.paid_invoice(forward), issued)
+        return await self._accept(forward, await self._moves.paid_invoice(forward), made)
 
-    async def _create(self, forward: Forward) -> Issued:
+    async def _create(self, forward: Forward) -> Made:
         account = await self._accounts.of(forward.merchant_id)
         memo = (await self._wallets.of(forward.source)).memo(forward)
         async with self._database.transaction() as tx:
             await creations.take(tx, self._clock, account.wallet_id)
-        return await account.client.create_invoice(
+        issued = await account.client.create_invoice(
             account.wallet_id, forward.amount, memo, PAYOUT_MINUTES, forward.external_id
         )
+        return Made(issued, account.wallet_id)
 
-    async def _accept(self, forward: Forward, sale: Invoice, issued: Issued) -> Next:
+    async def _accept(self, forward: Forward, sale: Invoice, made: Made) -> Next:
         """Keep the payout invoice, decoded and compared: what is kept may be paid."""
         try:
-            payout = examine(issued, forward, sale, self._clock())
+            payout = examine(made.issued, forward, sale, self._clock())
         except Expired as exc:
             return await self._replace(forward, str(exc))
         except Unfit as exc:
             return await self._moves.hold(forward, str(exc))
-        return await self._moves.keep_invoice(forward, payout)
+        return await self._moves.keep_invoice(forward, payout, made.on)
 
     async def _refused(self, forward: Forward, why: Refusal) -> Next:
         if why.is_duplicate:
@@ -82,9 +92,9 @@ class Invoicing:
                 return await self._moves.hold(forward, str(why))
             case Remedy.WAIT:
                 return await self._moves.hold(forward, str(why), resumes=True)
-            case Remedy.RETRY | Remedy.RENEW:
+            case Remedy.RETRY | Remedy.RENEW | Remedy.PROVE:
                 until = self._clock() + THROTTLE_PAUSE if why.is_throttling else None
-                return await self._moves.postpone(forward, str(why), until)
+                return await self._moves.postpone(forward, str(why), not_before=until)
             case _:
                 assert_never(why.remedy)
 
@@ -101,7 +111,7 @@ class Invoicing:
                 case Underway():
                     return await self._moves.postpone(forward, "its payment is under way")
                 case Unpaid():
-                    issued = await self._made_by_name(forward, sale.issued_at)
+                    made = await self._made_by_name(forward, sale.issued_at)
                 case _:
                     assert_never(proof)
         except Refused as exc:
@@ -110,9 +120,9 @@ class Invoicing:
             return await self._replace(forward, f"the merchant's invoices cannot be read: {exc}")
         except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
-        if issued is None:
+        if made is None:
             return await self._replace(forward, "it is not among the merchant's invoices")
-        return await self._accept(forward, sale, issued)
+        return await self._accept(forward, sale, made)
 
     async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
         """What the entries of the wallet that pays prove of payout invoices of this name.
@@ -126,7 +136,7 @@ class Invoicing:
         self._metrics.proved(proof)
         return proof
 
-    async def _made_by_name(self, forward: Forward, since: datetime) -> Issued | None:
+    async def _made_by_name(self, forward: Forward, since: datetime) -> Made | None:
         """The invoice in the merchant's list, which only a key with the scope READ may see."""
         account = await self._accounts.of(forward.merchant_id)
         if forward.source is not Source.BLINK:
@@ -135,16 +145,17 @@ class Invoicing:
             for listed in page:
                 if listed.external_id == forward.external_id:
                     payment_hash = PaymentHash(listed.payment_hash)
-                    return Issued(payment_hash, listed.payment_request, listed.created_at)
+                    issued = Issued(payment_hash, listed.payment_request, listed.created_at)
+                    return Made(issued, account.wallet_id)
         return None
 
     async def _replace(self, forward: Forward, why: str) -> Next:
         """Nobody has the lost invoice, so nobody can pay it; once that is sure, a new one."""
-        if forward.attempt >= MAX_ATTEMPTS:
+        if forward.attempt >= MAX_ATTEMPTS and not forward.is_replayed:
             reason = f"{forward.attempt} payout invoices were lost, the last because {why}"
             return await self._moves.hold(forward, reason)
-        sure_at = (forward.asked_at or self._clock()) + CALL_MAY_BE_UNDERWAY
+        sure_at = (forward.asked_at or self._clock()) + LEDGER_MAY_LAG
         if self._clock() < sure_at:
             reason = f"the payout invoice was lost with Blink's answer, and {why}"
-            return await self._moves.postpone(forward, reason, until=sure_at)
+            return await self._moves.postpone(forward, reason, not_before=sure_at)
         return await self._moves.renew(forward)

@@ -9,13 +9,13 @@ import structlog
 from tenacity import wait_random_exponential
 
 from forwarder.failpoints import failpoint
-from forwarder.model.forward import Forward, PayoutInvoice
+from forwarder.model.forward import Forward, ForwardState, PayoutInvoice, Verdict
 from forwarder.model.invoice import Invoice
 from forwarder.model.lease import Lease
 from forwarder.model.ledger import Paid
 from forwarder.model.message import Message
-from forwarder.model.payout import CALL_MAY_BE_UNDERWAY, renewal_time
-from forwarder.model.refusal import Refusal, Remedy
+from forwarder.model.payout import BETWEEN_READINGS, LEDGER_MAY_LAG
+from forwarder.model.refusal import Remedy
 from forwarder.model.units import WalletId
 from forwarder.store import forwards, invoices, locks, moves, payments
 from forwarder.store.database import Transaction
@@ -43,7 +43,7 @@ class Moves:
         self._notifier = common.notifier
         self._clock = common.clock
         self._backoff = wait_random_exponential(FIRST_WAIT_SECONDS, max=retry_max_seconds)
-        self._longest_wait = timedelta(seconds=retry_max_seconds) + CALL_MAY_BE_UNDERWAY
+        self._longest_wait = timedelta(seconds=retry_max_seconds) + LEDGER_MAY_LAG
         self._owner = common.owner
         self._metrics = common.metrics
 
@@ -60,15 +60,20 @@ class Moves:
             raise AssertionError("a forward belongs to the payment of an invoice")
         return sale
 
-    async def keep_invoice(self, forward: Forward, payout: PayoutInvoice) -> Forward:
+    async def keep_invoice(
+        self, forward: Forward, payout: PayoutInvoice, payout_to: WalletId
+    ) -> Forward:
         """`queued` -> `invoiced`."""
         async with self._database.transaction() as tx:
-            invoiced = await moves.keep_invoice(tx, forward, payout, self.lease())
+            invoiced = await moves.keep_invoice(tx, forward, payout, payout_to, self.lease())
         log.info("a payout invoice was made", attempt=forward.attempt, sats=forward.amount)
         return invoiced
 
     async def begin_sending(self, forward: Forward, wallet_id: WalletId) -> Next:
-        """`invoiced` -> `sending`, or set aside while another process sends. Raises `Insolvent`."""
+        """`invoiced` -> `sending`, or set aside while another process sends.
+
+        Raises `Insolvent`, `Moved`.
+        """
         async with self._database.transaction() as tx:
             lease = self.lease()
             sending = await moves.begin_sending(tx, forward, wallet_id, lease)
@@ -86,15 +91,23 @@ class Moves:
     async def try_again(self, forward: Forward) -> Next:
         """`sending` -> `invoiced`: the same payout invoice, after a wait."""
         async with self._database.transaction() as tx:
-            await moves.mark_unpaid(tx, forward, None, self._next_try(forward), self.lease())
+            await moves.mark_unpaid(tx, forward, self._next_try(forward), self.lease())
         self._metrics.retries.labels(forward.state).inc()
         return None
 
-    async def condemn(self, forward: Forward, refusal: Refusal) -> Next:
-        """`sending` -> `invoiced`, with a payout invoice that will be given up."""
-        due_at = renewal_time(forward, self._clock())
+    async def doubt(self, forward: Forward, verdict: Verdict, refusal: str) -> Next:
+        """Keep what was said of the payout invoice for good, and read the ledger again."""
         async with self._database.transaction() as tx:
-            await moves.mark_unpaid(tx, forward, refusal, due_at, self.lease())
+            due_at = self._next_try(forward)
+            await moves.doubt(tx, forward, verdict, refusal, due_at, self.lease())
+        log.warning("a payout is in doubt", attempt=forward.attempt, reason=refusal)
+        return None
+
+    async def note_absence(self, forward: Forward) -> Next:
+        """Keep that the ledger shows no payment of it, and read it once more."""
+        async with self._database.transaction() as tx:
+            due_at = self._clock() + BETWEEN_READINGS
+            await moves.note_absence(tx, forward, due_at, self.lease())
         return None
 
     async def renew(self, forward: Forward) -> Forward:
@@ -102,7 +115,10 @@ class Moves:
         attempt = forward.attempt + 1
         name = self._keyring.forward_name(forward.payment_hash, forward.position, attempt)
         async with self._database.transaction() as tx:
-            renewed = await moves.renew(tx, forward, name, self.lease())
+            lease = self.lease()
+            if forward.state is ForwardState.SENDING:
+                forward = await moves.find_unpaid(tx, forward, lease)
+            renewed = await moves.renew(tx, forward, name, lease)
         log.warning("a payout invoice was given up", attempt=forward.attempt)
         return renewed
 
@@ -120,9 +136,13 @@ class Moves:
         log.error("a forward is held", reason=reason, resumes=resumes)
         return None
 
-    async def postpone(self, forward: Forward, reason: str, until: datetime | None = None) -> Next:
+    async def postpone(
+        self, forward: Forward, reason: str, *, not_before: datetime | None = None
+    ) -> Next:
         """Stay in this state, and try again later."""
-        due_at = until or self._next_try(forward)
+        due_at = self._next_try(forward)
+        if not_before is not None:
+            due_at = max(due_at, not_before)
         async with self._database.transaction() as tx:
             await moves.postpone(tx, forward, reason, due_at, self.lease())
         self._metrics.retries.labels(forward.state).inc()

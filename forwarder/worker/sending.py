@@ -8,26 +8,34 @@ from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
 from forwarder.model.errors import CallError, NeverSent, Refused
-from forwarder.model.forward import Forward, PayoutInvoice
+from forwarder.model.forward import Forward, PayoutInvoice, Verdict
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
 from forwarder.model.payout import (
-    CALL_MAY_BE_UNDERWAY,
+    Absent,
+    Doubt,
     Hold,
+    ReadAgain,
     Renew,
     TryAgain,
+    after_absence,
     after_refusal,
-    may_renew,
-    renewal_time,
 )
 from forwarder.model.refusal import Refusal
 from forwarder.model.source import Source
-from forwarder.store.moves import Insolvent
+from forwarder.store.moves import Insolvent, Moved
+from forwarder.store.vault import VaultError
 from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
+from forwarder.worker.patience import Patience
 from forwarder.worker.wallet import Wallet
 
-RENEWAL_PAUSE: Final = timedelta(seconds=10)
+SEND_WITHIN: Final = timedelta(seconds=10)
+"""How long after it was kept a payment may still leave.
+
+A process that was stopped in between wakes up in a world where others have given its payout invoice
+up: what it was about to send is paid again by nobody else, or not at all.
+"""
 
 
 class OtherWallet(Exception):
@@ -38,15 +46,15 @@ class Sending:
     """Pays payout invoices. Each step says what to go on with."""
 
     def __init__(self, common: Common, moves: Moves) -> None:
+        self._accounts = common.accounts
         self._wallets = common.wallets
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
+        self._patience = Patience()
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
         self._lanes = {source: asyncio.Lock() for source in Source}
         self._closed = False
-        # What an earlier process sent may still be under way too.
-        self._unsure_since = monotonic()
 
     def close(self) -> None:
         """Let no further payment leave."""
@@ -65,13 +73,20 @@ class Sending:
             return None if self._closed else await self._send(forward, wallet)
 
     async def _send(self, forward: Forward, wallet: Wallet) -> Next:
+        begun = monotonic()
         try:
             sending = await self._moves.begin_sending(forward, wallet.id)
         except Insolvent:
             reason = f"more would be sent for this payment than wallet {wallet.id} has received"
             return await self._moves.hold(forward, reason)
+        except Moved:
+            return await self._follow(forward)
         await failpoint("sending.kept")
-        return None if sending is None else await self._pay(sending, wallet)
+        if sending is None:
+            return None
+        if monotonic() - begun > SEND_WITHIN.total_seconds():
+            return await self._moves.try_again(sending)
+        return await self._pay(sending, wallet)
 
     async def _pay(self, forward: Forward, wallet: Wallet) -> Next:
         try:
@@ -83,17 +98,30 @@ class Sending:
             answer = exc.refusal
         except CallError as exc:
             # Not known: a later try begins with the proof, as it does after a crash.
-            self._unsure_since = monotonic()
             return await self._moves.postpone(forward, str(exc))
         if isinstance(answer, Refusal):
             return await self.prove(forward, answer)
         return await self._conclude(forward, answer, None)
 
+    async def _follow(self, forward: Forward) -> Next:
+        """The merchant's money goes elsewhere now: so does what was not sent yet."""
+        try:
+            account = await self._accounts.of(forward.merchant_id)
+        except VaultError as exc:
+            return await self._moves.hold(forward, str(exc), resumes=True)
+        except CallError as exc:
+            return await self._moves.postpone(forward, str(exc))
+        if account.wallet_id == forward.payout_to:
+            return forward  # it was only not known which wallet it is
+        if forward.sent_at is None:
+            return await self._moves.renew(forward)
+        reason = "the merchant has another account now"
+        return await self._moves.doubt(forward, Verdict.REFUSED, reason)
+
     async def recover(self, forward: Forward) -> Next:
-        """Found in `sending`: whoever paid has died, or never saw the answer."""
-        if forward.lost_at != forward.sent_at:
-            # Found just now; when it was sent is by the clock of another process, maybe.
-            self._unsure_since = monotonic()
+        """Found in `sending`: its answer was not seen, or did not say who has paid."""
+        if forward.verdict is not None:
+            return await self.prove(forward, None)
         return await self.prove(await self._moves.lose(forward), None)
 
     async def prove(self, forward: Forward, refusal: Refusal | None) -> Next:
@@ -108,15 +136,13 @@ class Sending:
         self._metrics.proved(proof)
         return await self._conclude(forward, proof, refusal)
 
-    def _may_renew(self, forward: Forward) -> bool:
-        """By the date, which other processes share, and by a clock that never jumps."""
-        waited = monotonic() - self._unsure_since >= CALL_MAY_BE_UNDERWAY.total_seconds()
-        return may_renew(forward, self._clock()) and (waited or forward.lost_at is None)
-
     async def _ask(self, forward: Forward) -> Proof:
         await failpoint("sending.proving")
         wallet = await self._wallet(forward)
         proof = await wallet.proof(_payout(forward))
+        if isinstance(proof, Unpaid) and forward.absent_at is not None:
+            # What one query does not show yet another one may.
+            proof = await wallet.proof_by_list(_payout(forward))
         await failpoint("sending.proven")
         return proof
 
@@ -132,35 +158,45 @@ class Sending:
     async def _conclude(self, forward: Forward, proof: Proof, refusal: Refusal | None) -> Next:
         match proof:
             case Paid() as sent:
+                self._patience.forget(forward)
                 return await self._moves.finish(forward, sent)
             case Underway():
                 return await self._moves.postpone(forward, "its payment is under way")
+            case Unpaid() if forward.verdict is not None:
+                return await self._absent(forward)
             case Unpaid():
                 return await self._unpaid(forward, refusal)
             case _:
                 assert_never(proof)
 
     async def _unpaid(self, forward: Forward, refusal: Refusal | None) -> Next:
-        if forward.refusal is not None:
-            return await self._replace(forward)
-        consequence = TryAgain() if refusal is None else after_refusal(forward, refusal)
+        consequence = TryAgain() if refusal is None else after_refusal(refusal)
         match consequence:
             case TryAgain():
                 return await self._moves.try_again(forward)
             case Hold(reason, resumes):
                 return await self._moves.hold(forward, reason, resumes=resumes)
-            case Renew(dead):
-                return await self._moves.condemn(forward, dead)
+            case Doubt(verdict, why):
+                self._patience.sent_for(forward)
+                return await self._moves.doubt(forward, verdict, str(why))
             case _:
                 assert_never(consequence)
 
-    async def _replace(self, forward: Forward) -> Next:
-        """Give up a dead payout invoice, once no call that could pay it can be under way."""
-        if self._may_renew(forward):
-            return await self._moves.renew(forward)
-        reason = "a payment of its refused payout invoice may be under way"
-        until = max(renewal_time(forward, self._clock()), self._clock() + RENEWAL_PAUSE)
-        return await self._moves.postpone(forward, reason, until)
+    async def _absent(self, forward: Forward) -> Next:
+        """The ledger shows no payment of an invoice that nobody sends any more."""
+        consequence = after_absence(forward, self._patience.sent_for(forward), self._clock())
+        match consequence:
+            case ReadAgain(reason, at):
+                return await self._moves.postpone(forward, reason, not_before=at)
+            case Absent():
+                return await self._moves.note_absence(forward)
+            case Hold(reason, resumes):
+                return await self._moves.hold(forward, reason, resumes=resumes)
+            case Renew():
+                self._patience.forget(forward)
+                return await self._moves.renew(forward)
+            case _:
+                assert_never(consequence)
 
 
 def _payout(forward: Forward) -> PayoutInvoice:

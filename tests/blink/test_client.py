@@ -14,7 +14,7 @@ from forwarder.blink.date import date_of
 from forwarder.blink.errors import Refused, Unknown
 from forwarder.model.ledger import Direction, EntryStatus, Paid, Underway, proof_of
 from forwarder.model.payment import Receipt
-from forwarder.model.refusal import NOT_OURS, Refusal
+from forwarder.model.refusal import NOT_SHOWN, Refusal
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.sandbox import Fault
 from forwarder.sandbox.invoices import InvoiceOrder
@@ -111,7 +111,7 @@ async def test_what_somebody_else_has_paid_is_not_paid_by_us(bank: Bank) -> None
     bank.blink.faults.add(Fault("lnInvoicePaymentSend", "already_paid_elsewhere"))
     outcome = await bank.client.pay_invoice(bank.wallet, await payout(bank))
     assert isinstance(outcome, Refusal)
-    assert outcome.code == NOT_OURS
+    assert outcome.code == NOT_SHOWN
 
 
 @pytest.mark.parametrize("kind", ["failure_after_commit", "failure_no_effect", "lock_busy"])

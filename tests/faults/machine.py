@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from forwarder import failpoints
 from forwarder.model.source import Source
 from forwarder.sandbox import Fault
+from forwarder.sandbox.lateness import QUERIES, Query
 from tests.faults import judge
 from tests.faults.clock import VirtualLoop
 from tests.faults.disk import Files
@@ -92,6 +93,16 @@ class Shop(RuleBasedStateMachine):
     def spoil_a_send(self, kind: Any) -> None:  # noqa: ANN401 - one of the sandbox's kinds
         """The next send is answered badly."""
         self.world.sandbox.faults.add(Fault("lnInvoicePaymentSend", kind, times=1))
+
+    @rule(query=st.sampled_from(QUERIES), seconds=st.sampled_from([0.3, 30, 180]))
+    def delay_the_ledger(self, query: Query, seconds: float) -> None:
+        """Sends are shown late from now on, to one kind of query."""
+        self.world.sandbox.delay_sends(query, seconds)
+
+    @rule()
+    def close_account(self) -> None:
+        """The merchant's account takes no money any more, until somebody sees to it."""
+        self.world.sandbox.disable_receive(self.world.shops[0].account)
 
     @rule()
     def restart(self) -> None:

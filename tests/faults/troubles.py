@@ -12,6 +12,7 @@ from typing import Any, Final
 from forwarder.model.source import Source
 from forwarder.sandbox import Fault
 from forwarder.sandbox.faults import CANNED, CREATE_KINDS, KINDS, REFUSALS, SEND_KINDS
+from forwarder.sandbox.lateness import QUERIES
 from forwarder.sandbox.phoenixd.faults import Kind, NodeFault, Operation
 from tests.faults.disk import Disk
 from tests.faults.network import CREATE, PAY
@@ -171,10 +172,34 @@ async def _refund_soon(world: World) -> None:
             return
 
 
+# After these the money has moved, and only the ledger knows it.
+_UNNOTICED: Final = (
+    "failure_after_commit",
+    "lost_answer",
+    "executed_then_500",
+    "success_without_transaction",
+    "pending_then_success",
+)
+_LATEST_SECONDS: Final = 180.0
+
+
+def _late(kind: str, world: World) -> None:
+    """The ledger shows sends late: to every query alike, or to each after a time of its own."""
+    seconds = world.random.choice((0.3, 1.0, world.random.uniform(1, _LATEST_SECONDS)))
+    for query in QUERIES:
+        share = world.random.choice((0.0, 1.0, 1.0, 1.0))
+        world.sandbox.delay_sends(query, seconds * share)
+    _arm("send", PAY, kind, world)
+
+
 def _slowness(world: World) -> None:
     world.sandbox.set_latency("*", world.random.uniform(0.3, 3))
     world.sandbox.set_latency(PAY, world.random.uniform(0.3, 9))
 
+
+_LATE: Final = [
+    Trouble(f"ledger:late:{kind}", partial(_late, kind), is_armed=True) for kind in _UNNOTICED
+]
 
 _HERE: Final = [
     Trouble("network:down", partial(_unplug, Source.BLINK)),
@@ -195,4 +220,6 @@ _HERE: Final = [
     Trouble("send:refunded", _refund),
 ]
 
-TROUBLES: Final = {trouble.name: trouble for trouble in [*_blink(), *_at_the_node(), *_HERE]}
+TROUBLES: Final = {
+    trouble.name: trouble for trouble in [*_blink(), *_at_the_node(), *_LATE, *_HERE]
+}

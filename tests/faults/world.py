@@ -34,6 +34,7 @@ from forwarder.model.source import Source
 from forwarder.model.units import Sats
 from forwarder.sandbox import Sandbox, SandboxError
 from forwarder.sandbox.accounts import Account
+from forwarder.sandbox.lateness import QUERIES
 from forwarder.sandbox.phoenixd import Phoenixd
 from forwarder.settings import Settings
 from forwarder.store.vault import Vault
@@ -400,6 +401,8 @@ class World:
             self.sandbox.revoke_key(shop.key, revoked=False)
         self.sandbox.limit_account(self.pos, None)
         self.sandbox.api.latencies.clear()
+        for query in QUERIES:
+            self.sandbox.delay_sends(query, 0)
         Disk.trouble = None
         self.off = timedelta()
         if self._guard is None:

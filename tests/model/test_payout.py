@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.model.forward import Verdict
 from forwarder.model.invoice import Issued
 from forwarder.model.payout import (
-    CALL_MAY_BE_UNDERWAY,
+    BETWEEN_READINGS,
+    LEDGER_MAY_LAG,
     MAX_ATTEMPTS,
+    Absent,
+    Doubt,
     Hold,
+    ReadAgain,
     Renew,
     TryAgain,
     Unfit,
+    after_absence,
     after_refusal,
     examine,
-    may_renew,
-    renewal_time,
 )
 from forwarder.model.refusal import Refusal, Remedy
 from tests.model.samples import HASH, INVOICE, NOW, SATS, forward, issue
@@ -33,6 +37,7 @@ SAMPLES = {
     Remedy.WAIT: Refusal("INSUFFICIENT_BALANCE", "too little"),
     Remedy.RENEW: Refusal("INVOICE_DECODE_ERROR", "what is this"),
     Remedy.HOLD: Refusal("RECEIVE_DISABLED", "closed"),
+    Remedy.PROVE: Refusal("LIGHTNING_PAYMENT_ERROR", "Invoice is already paid"),
 }
 
 
@@ -68,32 +73,61 @@ def test_nothing_is_paid_for_a_sale_that_cannot_be_read() -> None:
 
 def test_each_remedy_has_its_consequence() -> None:
     renewing, holding = SAMPLES[Remedy.RENEW], SAMPLES[Remedy.HOLD]
-    waiting = SAMPLES[Remedy.WAIT]
-    assert after_refusal(forward(), SAMPLES[Remedy.RETRY]) == TryAgain()
-    assert after_refusal(forward(), waiting) == Hold(str(waiting), resumes=True)
-    assert after_refusal(forward(), renewing) == Renew(renewing)
-    assert after_refusal(forward(), holding) == Hold(str(holding), resumes=False)
+    waiting, proving = SAMPLES[Remedy.WAIT], SAMPLES[Remedy.PROVE]
+    assert after_refusal(SAMPLES[Remedy.RETRY]) == TryAgain()
+    assert after_refusal(waiting) == Hold(str(waiting), resumes=True)
+    assert after_refusal(holding) == Hold(str(holding), resumes=False)
+    assert after_refusal(renewing) == Doubt(Verdict.REFUSED, renewing)
+    assert after_refusal(proving) == Doubt(Verdict.PAID, proving)
 
 
-@given(st.integers(1, 100), st.sampled_from(list(SAMPLES.values())))
-def test_a_person_is_asked_before_payout_invoices_are_made_for_ever(
-    attempt: int, refusal: Refusal
+DOUBTED = forward(verdict=Verdict.REFUSED, refusal="dead")
+ABSENT = replace(DOUBTED, absent_at=NOW)
+LONG = LEDGER_MAY_LAG
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(seconds=199)),
+    st.sampled_from(Verdict),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_absence_proves_nothing_soon(
+    sent_for: timedelta, verdict: Verdict, attempt: int, replayed: bool
 ) -> None:
-    follows = after_refusal(forward(attempt=attempt), refusal)
-    renews = refusal.remedy is Remedy.RENEW
-    assert isinstance(follows, Renew) is (renews and attempt < MAX_ATTEMPTS)
-    if renews and attempt >= MAX_ATTEMPTS:
-        assert follows == Hold(f"{attempt} payout invoices were refused: {refusal}", resumes=False)
+    """Whatever was said, whoever has replayed it, and whatever an earlier reading has shown."""
+    doubted = replace(
+        ABSENT,
+        verdict=verdict,
+        attempt=attempt,
+        replayed_attempt=attempt if replayed else None,
+    )
+    late = NOW + timedelta(days=1)
+    assert isinstance(after_absence(doubted, sent_for, late), ReadAgain)
 
 
-def test_a_call_that_was_answered_is_over() -> None:
-    assert renewal_time(forward(lost_at=None), NOW) == NOW
-    assert may_renew(forward(lost_at=None), NOW)
+def test_absence_has_to_be_read_twice() -> None:
+    assert after_absence(DOUBTED, LONG, NOW) == Absent()
+    early = after_absence(ABSENT, LONG, NOW + timedelta(seconds=9))
+    assert early == ReadAgain("its ledger is read once more", NOW + BETWEEN_READINGS)
+    assert after_absence(ABSENT, LONG, NOW + BETWEEN_READINGS) == Renew()
 
 
-@given(st.timedeltas(timedelta(0), timedelta(minutes=10)))
-def test_a_call_whose_answer_was_lost_is_waited_out(since: timedelta) -> None:
-    lost = forward(lost_at=NOW)
-    now: datetime = NOW + since
-    assert renewal_time(lost, now) == NOW + CALL_MAY_BE_UNDERWAY
-    assert may_renew(lost, now) is (since >= CALL_MAY_BE_UNDERWAY)
+@given(st.integers(1, 9))
+def test_what_is_said_to_be_paid_never_leads_to_a_new_attempt_by_itself(attempt: int) -> None:
+    paid = replace(ABSENT, verdict=Verdict.PAID, attempt=attempt)
+    follows = after_absence(paid, LONG, NOW + BETWEEN_READINGS)
+    assert isinstance(follows, Hold)
+    assert not follows.resumes
+    assert "dead" in follows.reason
+    replayed = replace(paid, replayed_attempt=attempt)
+    assert after_absence(replayed, LONG, NOW + BETWEEN_READINGS) == Renew()
+
+
+@given(st.integers(1, 9))
+def test_a_person_is_asked_before_payout_invoices_are_made_for_ever(attempt: int) -> None:
+    follows = after_absence(replace(ABSENT, attempt=attempt), LONG, NOW + BETWEEN_READINGS)
+    spent = Hold(f"{attempt} payout invoices were refused: dead", resumes=False)
+    assert follows == (Renew() if attempt < MAX_ATTEMPTS else spent)
+    replayed = replace(ABSENT, attempt=attempt, replayed_attempt=attempt)
+    assert after_absence(replayed, LONG, NOW + BETWEEN_READINGS) == Renew()

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from forwarder.model.refusal import (
     KEY_REFUSED,
     NOT_AUTHORIZED,
-    NOT_OURS,
+    NOT_SHOWN,
     THROTTLED,
     Refusal,
     Remedy,
 )
 
-RETRY, WAIT, RENEW, HOLD = Remedy.RETRY, Remedy.WAIT, Remedy.RENEW, Remedy.HOLD
+RETRY, WAIT, RENEW, HOLD, PROVE = Remedy
 
 Nature = Literal["passes", "lifts", "final", "ambiguous"]
 """What is known of an error: it passes soon, or in hours or when somebody acts; it is final for
@@ -31,7 +31,7 @@ CATALOGUE: list[tuple[str | None, str, Nature, Remedy]] = [
     ("OPERATION_RESTRICTED", "This account is being migrated", "final", HOLD),
     ("INSUFFICIENT_BALANCE", "Payment amount '9' sats exceeds balance '1'", "lifts", WAIT),
     ("CANT_PAY_SELF", "User tried to pay themselves", "final", HOLD),
-    ("LIGHTNING_PAYMENT_ERROR", "Invoice is already paid", "ambiguous", RENEW),
+    ("LIGHTNING_PAYMENT_ERROR", "Invoice is already paid", "ambiguous", PROVE),
     (
         "LIGHTNING_PAYMENT_ERROR",
         "User tried to pay invoice with hash abcd, but it does not exist",
@@ -173,7 +173,9 @@ CATALOGUE: list[tuple[str | None, str, Nature, Remedy]] = [
     (NOT_AUTHORIZED, "Not authorized", "lifts", WAIT),
     # Our own codes, for what comes without one.
     (KEY_REFUSED, "Blink answered with HTTP status 401", "lifts", WAIT),
-    (NOT_OURS, "somebody else has paid the payout invoice", "ambiguous", RENEW),
+    (NOT_SHOWN, "the payout invoice is paid", "ambiguous", PROVE),
+    # What a node says.
+    ("PAYMENT_FAILED", "this invoice has already been paid", "ambiguous", PROVE),
     (THROTTLED, "Blink answered with HTTP status 429", "passes", RETRY),
 ]
 
@@ -181,7 +183,7 @@ FITTING: dict[Nature, set[Remedy]] = {
     "passes": {RETRY},
     "lifts": {WAIT},
     "final": {RENEW, HOLD},
-    "ambiguous": {RETRY, RENEW},
+    "ambiguous": {RETRY, PROVE},
 }
 
 

@@ -141,7 +141,7 @@ async def ready(database: Database, n: int = 1, owner: str = "me") -> Forward:
     """The forward of the n-th payment, with its payout invoice."""
     forward = await claimed(database, n, owner)
     async with database.transaction() as tx:
-        return await moves.keep_invoice(tx, forward, payout(n), lease(owner))
+        return await moves.keep_invoice(tx, forward, payout(n), WALLET, lease(owner))
 
 
 async def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.payment import Share
-from forwarder.model.units import Sats
+from forwarder.model.units import Sats, WalletId
 from forwarder.store import claims, forwards, moves
 from forwarder.store.database import Database
 from tests.store.rows import (
@@ -155,7 +155,7 @@ async def test_who_claims_a_queued_forward_is_about_to_ask_and_that_is_kept(
     assert second.asked_at == NOW  # from the first time on: an invoice may have been made then
     async with database.transaction() as tx:
         current = lease("you", NOW + timedelta(seconds=90))
-        await moves.keep_invoice(tx, second, payout(), current)
+        await moves.keep_invoice(tx, second, payout(), WalletId("w"), current)
         await claims.drop_leases(tx, NOW)
     (third,) = await take(database, "me", 1, 200)
     assert third.asked_at == NOW

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from sqlalchemy import update
 
-from forwarder.model.forward import MOVES, Forward, ForwardState
+from forwarder.model.forward import MOVES, Forward, ForwardState, Verdict
 from forwarder.model.lease import Lease
 from forwarder.model.ledger import Paid
 from forwarder.model.payment import Share
@@ -47,16 +47,18 @@ Move = Callable[[Transaction, Forward, Lease], Awaitable[object]]
 
 # Every move that the store offers, with the state it leads to.
 MAKERS: dict[str, tuple[ForwardState | None, Move]] = {
-    "invoiced": (I, lambda tx, it, me: moves.keep_invoice(tx, it, payout(99), me)),
+    "invoiced": (I, lambda tx, it, me: moves.keep_invoice(tx, it, payout(99), WALLET, me)),
     "sending": (S, lambda tx, it, me: moves.begin_sending(tx, it, WALLET, me)),
     "forwarded": (F, lambda tx, it, me: moves.finish(tx, it, Paid("send-99"), me)),
-    "unpaid": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, None, LATER, me)),
-    "condemned": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, REFUSAL, LATER, me)),
+    "unpaid": (I, lambda tx, it, me: moves.mark_unpaid(tx, it, LATER, me)),
+    "found unpaid": (I, moves.find_unpaid),
     "renewed": (Q, lambda tx, it, me: moves.renew(tx, it, "fwd-99", me)),
     "held": (H, lambda tx, it, me: moves.hold(tx, it, "look at this", None, me)),
     "resumed": (None, moves.resume),  # to where its facts say that it stands
 }
 STAYS: dict[str, Move] = {
+    "in doubt": lambda tx, it, me: moves.doubt(tx, it, Verdict.PAID, "paid", LATER, me),
+    "absent": lambda tx, it, me: moves.note_absence(tx, it, LATER, me),
     "lost": moves.mark_lost,
     "postponed": lambda tx, it, me: moves.postpone(tx, it, "not now", LATER, me),
 }
@@ -182,7 +184,7 @@ async def test_a_payout_that_is_proven_unpaid_is_tried_again_with_the_same_invoi
     forward = await ready(database)
     async with database.transaction() as tx:
         sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
-        await moves.mark_unpaid(tx, sending, None, LATER, lease())
+        await moves.mark_unpaid(tx, sending, LATER, lease())
         again = await found(tx, forward)
         with pytest.raises(LostClaim):
             await moves.begin_sending(tx, again, WALLET, lease())
@@ -196,14 +198,18 @@ async def test_a_dead_payout_invoice_is_given_up_for_one_of_a_new_name(database:
     async with database.transaction() as tx:
         sending = cast(Forward, await moves.begin_sending(tx, forward, WALLET, lease()))
         lost = await moves.mark_lost(tx, sending, lease())
-        await moves.mark_unpaid(tx, lost, REFUSAL, NOW, lease())
+        await moves.doubt(tx, lost, Verdict.REFUSED, str(REFUSAL), NOW, lease())
+        (dead,) = await claims.claim(tx, lease(), 1)
+        await moves.note_absence(tx, dead, NOW, lease())
         (dead,) = await claims.claim(tx, lease(), 1)
         later = lease(now=LATER)
-        renewed = await moves.renew(tx, dead, "fwd-1-2", later)
-    assert (lost.lost_at, dead.refusal) == (NOW, str(REFUSAL))
+        unpaid = await moves.find_unpaid(tx, dead, later)
+        renewed = await moves.renew(tx, unpaid, "fwd-1-2", later)
+    assert (lost.lost_at, dead.verdict, dead.refusal) == (NOW, Verdict.REFUSED, str(REFUSAL))
+    assert (dead.state, dead.absent_at) == (S, NOW)  # a payment may have left, whatever was said
     assert (renewed.state, renewed.attempt, renewed.external_id) == (Q, 2, "fwd-1-2")
     assert (renewed.payout, renewed.sent_at, renewed.lost_at) == (None, None, None)
-    assert renewed.refusal is None
+    assert (renewed.verdict, renewed.refusal, renewed.absent_at) == (None, None, None)
     assert (renewed.tries, renewed.asked_at) == (0, LATER)
 
 
@@ -312,7 +318,7 @@ async def shares(database: Database, received: int, *amounts: int) -> list[Forwa
             share = Share(position, merchant.id, Sats(sats))
             await forwards.add(tx, payment, share, f"fwd-{position}", NOW)
         taken = await claims.claim(tx, lease(), len(amounts))
-        return [await moves.keep_invoice(tx, one, payout(one.id), lease()) for one in taken]
+        return [await moves.keep_invoice(tx, one, payout(one.id), WALLET, lease()) for one in taken]
 
 
 @pytest.mark.parametrize("amounts", [(1_001,), (600, 401), (1_000, 1), (400, 400, 400)])

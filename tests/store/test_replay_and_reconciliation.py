@@ -96,7 +96,7 @@ async def test_a_forward_is_found_by_its_payout_its_name_and_any_attempt(
     name = "fwd-stem-0-3"
     async with database.transaction() as tx:
         mine = await moves.renew(tx, forward, name, lease())
-        again = await moves.keep_invoice(tx, mine, forward.payout, lease())
+        again = await moves.keep_invoice(tx, mine, forward.payout, WALLET, lease())
         hashes = [forward.payout.payment_hash]
         assert await forwards.paying(tx, hashes) == {hashes[0]: again}
         assert await forwards.named(tx, [name, "other"]) == {name: again}

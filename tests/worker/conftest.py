@@ -32,6 +32,7 @@ from forwarder.settings import Settings
 from forwarder.store import claims, forwards, journal, merchants, tables
 from forwarder.store.database import Database
 from forwarder.store.vault import Vault
+from forwarder.worker import patience, sending
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -113,8 +114,10 @@ async def running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[asyncio.
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            # Again and again: a library can take a cancellation for a time-out of its own.
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
 
 
 @dataclass
@@ -402,3 +405,10 @@ async def shop(tmp_path: Path, migrated: Path) -> AsyncIterator[Shop]:
             stack,
         )
         blink.verify()
+
+
+@pytest.fixture
+def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock that never jumps go with the other one."""
+    for module in (patience, sending):
+        monkeypatch.setattr(module, "monotonic", lambda: shop.clock().timestamp())

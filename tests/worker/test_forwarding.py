@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from forwarder import failpoints
+from forwarder.model.actor import Actor
 from forwarder.model.creations import LIMIT
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, Order
@@ -17,13 +20,16 @@ from forwarder.model.keyring import Keyring
 from forwarder.model.payment import Receipt, Witness
 from forwarder.model.source import Source
 from forwarder.model.units import Sats, WalletId
+from forwarder.sandbox import Account
 from forwarder.sandbox.faults import FaultKind
 from forwarder.sandbox.invoices import InvoiceOrder
+from forwarder.sandbox.lateness import Query
 from forwarder.store import invoices, merchants, moves, tables
 from forwarder.store.database import StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker import creations, sending
 from forwarder.worker.accounts import Accounts
+from forwarder.worker.desk import Desk
 from tests.model.samples import issue
 from tests.worker.conftest import CREATE, PAY, READ, Shop, Worker
 
@@ -223,7 +229,7 @@ async def test_a_payout_invoice_that_has_expired_is_replaced(shop: Shop) -> None
     named(shop, await shop.forward(invoice), expires_in=1)
     await later(shop)
     assert shop.sends == 0
-    await later(shop, 121)
+    await later(shop, 201)
     await shop.is_forwarded(invoice)
     assert (await shop.forward(invoice)).attempt == 2
     assert (shop.earned, shop.sends) == (1_000, 1)
@@ -271,10 +277,10 @@ async def test_a_lost_payout_invoice_that_cannot_be_listed_is_not_replaced_befor
     waiting = await shop.forward(invoice)
     assert (waiting.state, waiting.attempt) == (QUEUED, 1)
     assert waiting.asked_at is not None
-    assert waiting.due_at == waiting.asked_at + timedelta(seconds=120)
-    assert await shop.worker.work(late=58) == 0
+    assert waiting.due_at == waiting.asked_at + timedelta(seconds=200)
+    assert await shop.worker.work(late=138) == 0
     assert shop.sends == 0
-    await later(shop, 60)
+    await later(shop, 140)
     await shop.is_forwarded(invoice)
     assert (await shop.forward(invoice)).attempt == 2
     assert (shop.earned, shop.sends) == (1_000, 1)
@@ -289,8 +295,8 @@ async def test_a_name_that_is_not_among_the_merchants_invoices_is_not_replaced_a
     await shop.worker.work()
     waiting = await shop.forward(invoice)
     assert (waiting.state, waiting.attempt) == (QUEUED, 1)
-    assert waiting.due_at == shop.clock() + timedelta(seconds=120)
-    await later(shop, 121)
+    assert waiting.due_at == shop.clock() + timedelta(seconds=200)
+    await later(shop, 201)
     await shop.is_forwarded(invoice)
     assert (await shop.forward(invoice)).attempt == 2
 
@@ -375,7 +381,7 @@ async def test_a_person_is_asked_before_payout_invoices_are_lost_for_ever(shop: 
     for tried in range(6):
         # The name is known already, and the next one is lost again.
         shop.merchant_fault(CREATE, "lost_answer", after=min(tried, 1))
-        await later(shop, 121)
+        await later(shop, 201)
     assert "5 payout invoices were lost" in await held(shop, invoice, resumes=False)
     assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 5
     assert shop.sends == 0
@@ -550,81 +556,129 @@ async def test_a_forward_without_a_payout_invoice_is_never_paid(
     assert shop.sends == 0
 
 
-# A payout invoice that will never be paid
-
-
-@pytest.fixture
-def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock that never jumps go with the other one."""
-    monkeypatch.setattr(sending, "monotonic", lambda: shop.clock().timestamp())
+# A payout invoice that will never be paid, or so it is said
 
 
 DEAD = {"kind": "failure_no_effect", "code": "INVOICE_DECODE_ERROR", "message": "what is this"}
+PAID = {
+    "kind": "failure_no_effect",
+    "code": "LIGHTNING_PAYMENT_ERROR",
+    "message": "Invoice is already paid",
+}
 
 
 async def condemned(shop: Shop) -> Invoice:
-    """A sale whose payout invoice is dead, while a call that was lost may still be under way."""
+    """A sale whose payout invoice is dead."""
     invoice = await shop.queue()
-    shop.fault(PAY, "refuse")
-    await shop.worker.work()
     shop.fault(PAY, **DEAD)  # type: ignore[arg-type]
-    await later(shop, 2)  # proven unpaid
-    await later(shop, 2)  # refused
+    await shop.worker.work()
     forward = await shop.forward(invoice)
-    assert (forward.state, forward.attempt) == (INVOICED, 1)
+    assert (forward.state, forward.attempt) == (SENDING, 1)
     assert "what is this" in (forward.refusal or "")
     return invoice
 
 
-async def test_a_dead_payout_invoice_is_replaced_at_once_if_no_answer_was_lost(shop: Shop) -> None:
-    invoice = await shop.queue()
-    shop.fault(PAY, **DEAD)  # type: ignore[arg-type]
-    await shop.worker.work()
-    await later(shop, 0)
+async def wait_out(shop: Shop) -> None:
+    """Let both readings be had that prove that a payment is not in the ledger."""
+    for seconds in (200, 60, 60):
+        await later(shop, seconds)
+
+
+@pytest.mark.usefixtures("one_clock")
+async def test_a_dead_payout_invoice_is_replaced_only_when_the_ledger_is_sure(shop: Shop) -> None:
+    invoice = await condemned(shop)
+    for _ in range(3):
+        await later(shop, 66)  # 198 s, whatever was answered
+    forward = await shop.forward(invoice)
+    assert (forward.attempt, forward.absent_at) == (1, None)
+    await later(shop, 62)
+    assert (await shop.forward(invoice)).absent_at == shop.clock()
+    assert await shop.worker.work(late=9) == 0
+    await later(shop, 10)
     await shop.is_forwarded(invoice)
     assert (await shop.forward(invoice)).attempt == 2
-    assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 2
+    assert (shop.earned, shop.sends) == (1_000, 1)
+    # Each payout invoice was sent once: who knows that one is dead does not try it again.
+    assert shop.operations(shop.pos).count(PAY) == 2
+
+
+async def test_another_clock_does_not_say_that_the_ledger_is_sure(shop: Shop) -> None:
+    invoice = await condemned(shop)
+    another = Worker(shop, shop.accounts)
+    shop.clock.advance(3_600)  # the date was put right, or another process is ahead
+    for worker in (shop.worker, another, shop.worker, another):
+        await worker.work(late=120)
+        shop.clock.advance(60)
+    forward = await shop.forward(invoice)
+    assert (forward.attempt, forward.absent_at) == (1, None)
+    assert shop.sends == 0
+
+
+LEDGER_SHOWS = (0.3, 1.0, 30.0, 180.0)
+QUERIES: tuple[tuple[Query, ...], ...] = (("hash",), ("hash", "list", "answer"))
+
+
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("queries", QUERIES)
+@pytest.mark.parametrize("seconds", LEDGER_SHOWS)
+@pytest.mark.parametrize("said", ["failure_after_commit", "lost_answer"])
+async def test_a_ledger_that_shows_a_payment_late_leads_to_no_second_one(
+    shop: Shop, said: FaultKind, seconds: float, queries: tuple[Query, ...]
+) -> None:
+    """The money has moved, and everything that is asked says otherwise for a while."""
+    for query in queries:
+        shop.blink.delay_sends(query, seconds)
+    invoice = await shop.queue()
+    shop.fault(PAY, said)
+    await shop.worker.work()
+    for _ in range(40):  # more than six minutes: the flow is older than five by then
+        await later(shop, 10)
+    await shop.is_forwarded(invoice)
+    assert (await shop.forward(invoice)).attempt == 1
     assert (shop.earned, shop.sends) == (1_000, 1)
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_a_dead_payout_invoice_is_replaced_only_when_no_call_can_be_under_way(
-    shop: Shop,
-) -> None:
-    invoice = await condemned(shop)
-    assert await shop.worker.work(late=118) == 1  # taken up too early
-    assert (await shop.forward(invoice)).attempt == 1
-    await later(shop, 121)
-    await shop.is_forwarded(invoice)
-    assert (await shop.forward(invoice)).attempt == 2
-    assert shop.sends == 1
-
-
-async def test_another_processs_clock_does_not_say_that_no_call_is_under_way(shop: Shop) -> None:
+async def test_a_payment_that_is_shown_on_some_queries_only_is_found(shop: Shop) -> None:
     invoice = await shop.queue()
-    another = Worker(shop, shop.accounts)
-    another.sending._unsure_since -= 3_600  # it has been up for long
-    shop.fault(PAY, "refuse")
-    await shop.worker.work()  # a call is lost; and that process is not seen again
-    shop.clock.advance(3_600)  # the other's clock is ahead
-    shop.fault(PAY, **DEAD)  # type: ignore[arg-type]
-    for _ in range(3):  # proven unpaid, refused, not replaced
-        await another.work(late=2)
-    forward = await shop.forward(invoice)
-    assert (forward.state, forward.attempt) == (INVOICED, 1)
-    assert "what is this" in (forward.refusal or "")
-    another.sending._unsure_since -= 3_600
-    await another.work(late=20)
+    shop.blink.delay_sends("hash", 86_400)
+    shop.blink.delay_sends("answer", 86_400)
+    shop.fault(PAY, "failure_after_commit")
+    await shop.worker.work()
+    await later(shop, 1)
+    await wait_out(shop)
     await shop.is_forwarded(invoice)
-    assert shop.sends == 1
+    assert (shop.earned, shop.sends) == (1_000, 1)
 
 
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("fault", [{"kind": "already_paid_elsewhere"}, PAID])
+async def test_what_is_said_to_be_paid_waits_for_a_person_who_knows_by_whom(
+    shop: Shop, fault: dict[str, object]
+) -> None:
+    invoice = await shop.queue()
+    shop.fault(PAY, **fault)  # type: ignore[arg-type]
+    await shop.worker.work()
+    await wait_out(shop)
+    assert "paid" in await held(shop, invoice, resumes=False)
+    assert (await shop.forward(invoice)).attempt == 1
+    shop.clock.advance(86_400)
+    assert await shop.worker.work() == 0
+    await Desk(shop.common).replay(invoice.payment_hash, Actor.HTTP)
+    await later(shop, 1)
+    await later(shop, 1)
+    await shop.is_forwarded(invoice)
+    assert ((await shop.forward(invoice)).attempt, shop.sends) == (2, 1)
+
+
+@pytest.mark.usefixtures("one_clock")
 async def test_the_last_look_finds_that_a_dead_payout_invoice_was_paid(shop: Shop) -> None:
     invoice = await condemned(shop)
     payout = (await shop.forward(invoice)).payout
     assert payout is not None
+    await later(shop, 200)
     await shop.blink.pay_from(shop.pos, payout.payment_request)
-    await later(shop, 121)
+    await wait_out(shop)
     await shop.is_forwarded(invoice)
     assert (await shop.forward(invoice)).attempt == 1
     assert (shop.earned, shop.sends) == (1_000, 1)
@@ -634,20 +688,139 @@ async def test_the_last_look_finds_that_a_dead_payout_invoice_was_paid(shop: Sho
 async def test_a_last_look_that_cannot_be_had_is_had_later(shop: Shop) -> None:
     invoice = await condemned(shop)
     shop.fault(READ, "http_503", account=shop.pos.id)
-    await later(shop, 121)
-    assert (await shop.forward(invoice)).attempt == 1
+    await later(shop, 200)
+    assert (await shop.forward(invoice)).absent_at is None
+    await wait_out(shop)
+    await shop.is_forwarded(invoice)
+    assert shop.sends == 1
+
+
+@pytest.mark.usefixtures("one_clock")
+async def test_a_person_is_asked_before_payout_invoices_are_made_for_ever(shop: Shop) -> None:
+    invoice = await shop.queue()
+    shop.fault(PAY, times=None, **DEAD)  # type: ignore[arg-type]
+    await shop.worker.work()
+    for _ in range(5):
+        await wait_out(shop)
+    assert "5 payout invoices were refused" in await held(shop, invoice, resumes=False)
+    assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 5
+    assert shop.sends == 0
+    shop.blink.faults.clear()
+    await Desk(shop.common).replay(invoice.payment_hash, Actor.HTTP)
+    await later(shop, 1)
+    await later(shop, 1)
+    await shop.is_forwarded(invoice)
+    assert (shop.earned, shop.sends) == (1_000, 1)
+
+
+async def test_a_process_that_was_stopped_before_its_call_does_not_make_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was about to send may have been given up by others meanwhile."""
+    invoice, _ = await invoiced(shop)
+
+    async def stop() -> None:
+        frozen = asyncio.get_running_loop().time() + 600
+        monkeypatch.setattr(sending, "monotonic", lambda: frozen)
+
+    failpoints.arm("sending.kept", stop)
+    await later(shop)
+    assert shop.operations(shop.pos).count(PAY) == 1  # the one that found the lock busy
+    failpoints.disarm()
     await later(shop)
     await shop.is_forwarded(invoice)
     assert shop.sends == 1
 
 
-async def test_a_person_is_asked_before_payout_invoices_are_made_for_ever(shop: Shop) -> None:
+# A merchant who has another account
+
+
+async def moves_away(shop: Shop, name: str = "elsewhere") -> Account:
+    """The merchant's money goes to another account from now on."""
+    account = shop.blink.open_account(name)
+    key = shop.blink.create_key(account)
+    async with shop.database.transaction() as tx:
+        await merchants.put(
+            tx,
+            shop.vault,
+            name="merchant",
+            api_key=SecretStr(key),
+            token=SecretStr("token"),
+            wallet_id=None,
+            now=shop.clock(),
+        )
+    return account
+
+
+async def test_what_was_not_sent_yet_goes_where_the_merchants_money_goes_now(shop: Shop) -> None:
     invoice = await shop.queue()
-    shop.fault(PAY, times=None, **DEAD)  # type: ignore[arg-type]
-    for _ in range(20):
-        await later(shop, 0)
-    assert "5 payout invoices were refused" in await held(shop, invoice, resumes=False)
-    assert len(shop.blink.invoices(shop.merchant.btc_wallet_id)) == 5
+    shop.worker.sending.close()
+    await shop.worker.work()
+    assert (await shop.forward(invoice)).state is INVOICED
+    account = await moves_away(shop)
+    after = Worker(shop, shop.accounts)
+    await after.work(late=61)
+    await shop.is_forwarded(invoice)
+    assert (shop.blink.balance(account.btc_wallet_id), shop.earned) == (1_000, 0)
+
+
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("why", ["closed", "disabled", "empty"])
+async def test_what_was_refused_goes_to_the_merchants_new_account(shop: Shop, why: str) -> None:
+    """Held for the old account or for want of money: it is never paid to the old one."""
+    invoice, _ = await invoiced(shop)
+    if why == "empty":
+        shop.fault(PAY, "failure_no_effect", code="INSUFFICIENT_BALANCE", message="too little")
+    elif why == "closed":
+        shop.blink.set_status(shop.merchant, "migrated")
+    else:
+        shop.blink.disable_receive(shop.merchant)
+    await later(shop)
+    assert (await shop.forward(invoice)).state is HELD
+    account = await moves_away(shop)
+    shop.blink.set_status(shop.merchant, "active")
+    shop.blink.disable_receive(shop.merchant, disabled=False)
+    await Desk(shop.common).replay_all(Actor.HTTP)
+    await later(shop, 1)
+    await later(shop, 1)
+    await wait_out(shop)
+    await shop.is_forwarded(invoice)
+    assert (shop.blink.balance(account.btc_wallet_id), shop.earned) == (1_000, 0)
+    assert shop.sends == 1
+
+
+async def test_a_new_key_of_the_same_account_changes_nothing(shop: Shop) -> None:
+    invoice, _ = await invoiced(shop)
+    async with shop.database.transaction() as tx:
+        await merchants.put(
+            tx,
+            shop.vault,
+            name="merchant",
+            api_key=SecretStr(shop.blink.create_key(shop.merchant)),
+            token=SecretStr("token"),
+            wallet_id=None,  # not known yet
+            now=shop.clock(),
+        )
+    await later(shop)
+    await shop.is_forwarded(invoice)
+    assert (await shop.forward(invoice)).attempt == 1
+
+
+@pytest.mark.parametrize("unknown", ["unreachable", "unreadable"])
+async def test_a_new_account_that_is_not_known_yet_is_waited_for(
+    shop: Shop, unknown: str, unused_tcp_port: int
+) -> None:
+    invoice, _ = await invoiced(shop)
+    account = await moves_away(shop)
+    shop.clock.advance(120)
+    if unknown == "unreachable":
+        shop.fault(READ, "http_503", account=account.id)
+        await shop.worker.work()
+        assert (await shop.forward(invoice)).state is INVOICED
+    else:
+        other = Vault(Keyring((SecretStr("another secret"),)))
+        await Worker(shop, await shop.accounts_at(shop.blink.api_url, other)).work()
+        assert "FORWARDER_SECRET_KEY" in await held(shop, invoice, resumes=True)
     assert shop.sends == 0
 
 
