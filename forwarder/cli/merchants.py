@@ -89,16 +89,14 @@ def disable(
 ) -> None:
     """Refuse new sales of a merchant. What it has received is still forwarded."""
 
-    async def switch_off(settings: Settings, database: Database) -> str | None:
+    async def switch_off(_settings: Settings, database: Database) -> bool:
         async with database.transaction() as tx:
             merchant = await merchants.named(tx, name)
             if merchant is None:
-                return None
+                return False
             await merchants.disable(tx, merchant)
-        is_given = settings.merchant_api_key is not None and settings.merchant_name == name
-        return "until the next start: MERCHANT_API_KEY enables it again" if is_given else "any more"
+            return True
 
-    how_long = with_database(switch_off)
-    if how_long is None:
+    if not with_database(switch_off):
         fail(f"there is no merchant {name!r}", WRONG)
-    typer.echo(f"merchant {name} makes no sales {how_long}")
+    typer.echo(f"merchant {name} makes no sales any more")

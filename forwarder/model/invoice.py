@@ -82,6 +82,11 @@ class Invoice:
     paid_at: datetime | None
     forwarded_at: datetime | None
 
+    @property
+    def begun_at(self) -> datetime:
+        """When the sale began, also of one that is kept again after its database was lost."""
+        return min(self.issued_at, self.created_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:

@@ -45,6 +45,10 @@ class Entry:
             return None
         return Receipt(self.payment_hash, self.id, Sats(self.amount))
 
+    def pays(self, payment_hash: PaymentHash, stems: tuple[str, ...]) -> bool:
+        """Whether it is about this payout invoice, or about one of these names."""
+        return self.payment_hash == payment_hash or (bool(stems) and self.is_named(stems))
+
     def is_named(self, stems: tuple[str, ...]) -> bool:
         """Whether its name begins in one of these ways."""
         return (self.external_id or "").startswith(stems)

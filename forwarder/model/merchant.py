@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from forwarder.model.units import WalletId
 
@@ -13,12 +14,16 @@ _NAME = re.compile(r"\S(?:.{0,62}\S)?")
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """A merchant as it is kept, without its secrets. `wallet_id` is None until Blink was asked."""
+    """A merchant as it is kept, without its secrets. `wallet_id` is None until Blink was asked.
+
+    `moved_at` is when it was given another account for the last time.
+    """
 
     id: int
     name: str
     wallet_id: WalletId | None
     enabled: bool
+    moved_at: datetime | None = None
 
 
 def is_name(text: str) -> bool:

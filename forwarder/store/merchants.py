@@ -12,7 +12,7 @@ from forwarder.model.units import WalletId
 from forwarder.store import rows
 from forwarder.store.database import Transaction
 from forwarder.store.tables import merchants
-from forwarder.store.vault import Vault
+from forwarder.store.vault import Vault, VaultError
 
 
 class TokenTaken(Exception):
@@ -31,12 +31,13 @@ async def put(
 ) -> Merchant:
     """Add a merchant, or give the one of that name new secrets and enable it.
 
-    A wallet that was found out for an earlier key is forgotten with the key. Raises `TokenTaken`.
+    A wallet that was found out for an earlier key is forgotten with the key; with another key or
+    another wallet it has moved. Raises `TokenTaken`.
     """
     holder = await _holder(tx, token)
     if holder is not None and holder.name != name:
         raise TokenTaken
-    values = {
+    values: dict[str, object] = {
         "wallet_id": wallet_id,
         "sealed_api_key": vault.seal(name, api_key),
         "token_fingerprint": fingerprint(token.get_secret_value()),
@@ -47,8 +48,26 @@ async def put(
         adding = insert(merchants).values(name=name, created_at=now, **values)
         added = await tx.execute(adding.returning(merchants.c.id))
         return await by_id(tx, added.scalar_one())
+    is_same_key = await has_key(tx, vault, known, api_key)
+    if is_same_key and wallet_id is None:
+        values["wallet_id"] = known.wallet_id
+    if not is_same_key or values["wallet_id"] != known.wallet_id:
+        values["moved_at"] = now
     await tx.execute(update(merchants).where(merchants.c.id == known.id).values(**values))
     return await by_id(tx, known.id)
+
+
+async def environment(tx: Transaction, name: str) -> str | None:
+    """The mark of what the environment last said of a merchant."""
+    query = select(merchants.c.environment).where(merchants.c.name == name)
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def mark_environment(tx: Transaction, merchant: Merchant, mark: str) -> None:
+    """Keep what the environment says of a merchant."""
+    await tx.execute(
+        update(merchants).where(merchants.c.id == merchant.id).values(environment=mark)
+    )
 
 
 async def named(tx: Transaction, name: str) -> Merchant | None:
@@ -87,6 +106,14 @@ async def everyone(tx: Transaction) -> list[Merchant]:
 async def api_key(tx: Transaction, vault: Vault, merchant: Merchant) -> SecretStr:
     """A merchant's API key. Raises `VaultError`."""
     return vault.open(merchant.name, await _sealed(tx, merchant))
+
+
+async def has_key(tx: Transaction, vault: Vault, merchant: Merchant, key: SecretStr) -> bool:
+    """Whether it is the key that is kept, as far as that can be read."""
+    try:
+        return await api_key(tx, vault, merchant) == key
+    except VaultError:
+        return False
 
 
 async def is_current(tx: Transaction, vault: Vault, merchant: Merchant) -> bool:

@@ -65,6 +65,8 @@ merchants = Table(
     Column("token_fingerprint", Hash, nullable=False, unique=True),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("moved_at", UtcDateTime),
+    Column("environment", Hash),  # what the environment last said of it, to know when that changes
 )
 
 # An order is kept before Blink is asked, so that a POS that asks again gets the same invoice.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -27,10 +28,11 @@ LOOK_AGAIN_SECONDS: Final = 300.0  # a merchant may be added beside the running 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A client and the wallet that it acts on."""
+    """A client and the wallet that it acts on; `moved_at` as of its merchant."""
 
     client: BlinkClient
     wallet_id: WalletId
+    moved_at: datetime | None = None
 
 
 class Accounts:
@@ -92,7 +94,8 @@ class Accounts:
             merchant = await merchants.by_id(tx, merchant_id)
             api_key = await merchants.api_key(tx, self._vault, merchant)
         client = await self._client(api_key)
-        return Account(client, merchant.wallet_id or await self._learn(client, merchant))
+        wallet_id = merchant.wallet_id or await self._learn(client, merchant)
+        return Account(client, wallet_id, merchant.moved_at)
 
     async def learn(self) -> None:
         """Find out every wallet before it is needed, so that a forward need not ask first."""

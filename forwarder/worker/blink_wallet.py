@@ -67,11 +67,11 @@ class BlinkWallet:
     async def proof(self, payout: PayoutInvoice) -> Proof:
         return proof_of(await self.account.client.entries_of(self.id, payout.payment_hash))
 
-    async def proof_by_list(self, payout: PayoutInvoice) -> Proof:
+    async def proof_by_list(self, payout: PayoutInvoice, stems: tuple[str, ...]) -> Proof:
         made_at = bolt11.decode(payout.payment_request).issued_at
         pages = self.account.client.entries_since(self.id, made_at, whole=True)
         listed = [entry async for page in pages for entry in page]
-        return proof_of(e for e in listed if e.payment_hash == payout.payment_hash)
+        return proof_of(e for e in listed if e.pays(payout.payment_hash, stems))
 
     async def proof_of_name(self, stems: tuple[str, ...], since: datetime) -> Proof:
         # Blink shows the name of an invoice to its payer.

@@ -1,9 +1,11 @@
-"""Adds a merchant, once Blink knows its key."""
+"""Adds merchants: by command, once Blink knows the key, and from the environment."""
 
 from __future__ import annotations
 
+import hmac
 from datetime import datetime
 
+import structlog
 from pydantic import SecretStr
 
 from forwarder.blink.client import BlinkClient
@@ -11,8 +13,10 @@ from forwarder.model.merchant import Merchant
 from forwarder.model.units import WalletId
 from forwarder.settings import Settings
 from forwarder.store import merchants, secrets
-from forwarder.store.database import Database
+from forwarder.store.database import Database, Transaction
 from forwarder.store.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 
 async def enrol(
@@ -39,3 +43,41 @@ async def enrol(
         return await merchants.put(
             tx, vault, name=name, api_key=api_key, token=token, wallet_id=wallet_id, now=now
         )
+
+
+async def enrol_from_environment(tx: Transaction, settings: Settings, now: datetime) -> None:
+    """Take in the environment's merchant, unless a command has changed it since.
+
+    Whichever came later counts: an environment that says what it said at the last start is not
+    news, and what a command has done meanwhile stays. Raises `TokenTaken`.
+    """
+    name, api_key, token = settings.merchant_name, settings.merchant_api_key, settings.pos_token
+    if api_key is None or token is None:
+        return
+    marks = _marks(settings, api_key, token)
+    vault = Vault(settings.keyring())
+    if await merchants.environment(tx, name) in marks:
+        known = await merchants.named(tx, name)
+        if known is not None and not await merchants.has_key(tx, vault, known, api_key):
+            log.warning("a command has changed the environment's merchant: that counts", name=name)
+        return
+    merchant = await merchants.put(
+        tx,
+        vault,
+        name=name,
+        api_key=api_key,
+        token=token,
+        wallet_id=settings.merchant_wallet_id,
+        now=now,
+    )
+    await merchants.mark_environment(tx, merchant, marks[0])
+    log.info("the environment's merchant is kept", name=name)
+
+
+def _marks(settings: Settings, api_key: SecretStr, token: SecretStr) -> list[str]:
+    """What the environment says, by each value of the secret: not to be guessed from the mark."""
+    said = "\n".join(
+        (api_key.get_secret_value(), token.get_secret_value(), settings.merchant_wallet_id or "")
+    )
+    keys = settings.keyring().keys("environment")
+    return [hmac.digest(key, said.encode(), "sha256").hex() for key in keys]

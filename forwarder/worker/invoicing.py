@@ -17,6 +17,8 @@ from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, WalletId
 from forwarder.store.vault import VaultError
 from forwarder.worker import creations
+from forwarder.worker.accounts import Account
+from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common
 from forwarder.worker.moves import Moves, Next
 from forwarder.worker.wallet import CLOCKS_MAY_DIFFER
@@ -45,27 +47,41 @@ class Invoicing:
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
+        self._began_at = common.clock()
+        self._began = monotonic()
 
     async def make(self, forward: Forward) -> Next:
         """Ask the destination's account for an invoice."""
-        if forward.lost_at is not None:
-            # A later state of our database has made one and begun to pay it. Blink would refuse
-            # its name, but only on the account and under the secret of then.
-            return await self._find(forward)
+        sale = await self._moves.paid_invoice(forward)
         try:
+            account = await self._accounts.of(forward.merchant_id)
+            if self._may_be_paid_on(forward, sale, account):
+                return await self._find(forward, sale)
             await failpoint("invoicing.asking")
-            made = await self._create(forward)
+            made = await self._create(forward, account)
         except VaultError as exc:
             return await self._moves.hold(forward, str(exc), resumes=True)
         except Refused as exc:
-            return await self._refused(forward, exc.refusal)
+            return await self._refused(forward, sale, exc.refusal)
         except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         await failpoint("invoicing.answered")
-        return await self._accept(forward, await self._moves.paid_invoice(forward), made)
+        return await self._accept(forward, sale, made)
 
-    async def _create(self, forward: Forward) -> Made:
-        account = await self._accounts.of(forward.merchant_id)
+    def _may_be_paid_on(self, forward: Forward, sale: Invoice, account: Account) -> bool:
+        """Whether a later state of our database may have made an invoice and begun to pay it.
+
+        Blink would refuse its name, but only on the account and under the secret of then.
+        """
+        has_moved = account.moved_at is not None and account.moved_at >= sale.begun_at
+        return forward.lost_at is not None or (has_moved and self._was_before(forward, sale))
+
+    def _was_before(self, forward: Forward, sale: Invoice) -> bool:
+        """Whether this attempt may be older than this process."""
+        begun_at = sale.begun_at if forward.attempt == 1 else forward.asked_at
+        return begun_at is None or begun_at < self._began_at
+
+    async def _create(self, forward: Forward, account: Account) -> Made:
         memo = (await self._wallets.of(forward.source)).memo(forward)
         async with self._database.transaction() as tx:
             await creations.take(tx, self._clock, account.wallet_id)
@@ -79,14 +95,14 @@ class Invoicing:
         try:
             payout = examine(made.issued, forward, sale, self._clock())
         except Expired as exc:
-            return await self._replace(forward, str(exc))
+            return await self._replace(forward, sale, str(exc))
         except Unfit as exc:
             return await self._moves.hold(forward, str(exc))
         return await self._moves.keep_invoice(forward, payout, made.on)
 
-    async def _refused(self, forward: Forward, why: Refusal) -> Next:
+    async def _refused(self, forward: Forward, sale: Invoice, why: Refusal) -> Next:
         if why.is_duplicate:
-            return await self._find(forward)
+            return await self._find(forward, sale)
         match why.remedy:
             case Remedy.HOLD:
                 return await self._moves.hold(forward, str(why))
@@ -101,8 +117,7 @@ class Invoicing:
     # Blink has an invoice of this name already: the answer to an earlier call was lost. Or our
     # database is older than the ledgers and that invoice is even paid, so this is asked first.
 
-    async def _find(self, forward: Forward) -> Next:
-        sale = await self._moves.paid_invoice(forward)
+    async def _find(self, forward: Forward, sale: Invoice) -> Next:
         try:
             proof = await self._sent_by_name(forward, sale.issued_at)
             match proof:
@@ -117,11 +132,13 @@ class Invoicing:
         except Refused as exc:
             if exc.refusal.remedy is not Remedy.HOLD:
                 return await self._moves.postpone(forward, str(exc))
-            return await self._replace(forward, f"the merchant's invoices cannot be read: {exc}")
+            return await self._replace(
+                forward, sale, f"the merchant's invoices cannot be read: {exc}"
+            )
         except CallError as exc:
             return await self._moves.postpone(forward, str(exc))
         if made is None:
-            return await self._replace(forward, "it is not among the merchant's invoices")
+            return await self._replace(forward, sale, "it is not among the merchant's invoices")
         return await self._accept(forward, sale, made)
 
     async def _sent_by_name(self, forward: Forward, since: datetime) -> Proof:
@@ -149,13 +166,20 @@ class Invoicing:
                     return Made(issued, account.wallet_id)
         return None
 
-    async def _replace(self, forward: Forward, why: str) -> Next:
+    async def _replace(self, forward: Forward, sale: Invoice, why: str) -> Next:
         """Nobody has the lost invoice, so nobody can pay it; once that is sure, a new one."""
         if forward.attempt >= MAX_ATTEMPTS and not forward.is_replayed:
             reason = f"{forward.attempt} payout invoices were lost, the last because {why}"
             return await self._moves.hold(forward, reason)
-        sure_at = (forward.asked_at or self._clock()) + LEDGER_MAY_LAG
-        if self._clock() < sure_at:
+        now = self._clock()
+        sure_at = (forward.asked_at or now) + LEDGER_MAY_LAG
+        if self._was_before(forward, sale):
+            # What was paid before the start is in the ledger by then.
+            sure_at = max(sure_at, now + LEDGER_MAY_LAG - self._up_for())
+        if now < sure_at:
             reason = f"the payout invoice was lost with Blink's answer, and {why}"
             return await self._moves.postpone(forward, reason, not_before=sure_at)
         return await self._moves.renew(forward)
+
+    def _up_for(self) -> timedelta:
+        return timedelta(seconds=monotonic() - self._began)

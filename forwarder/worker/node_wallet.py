@@ -77,12 +77,12 @@ class NodeWallet:
         if found is not None:
             return proof_of([found])
         # Not to know a payment and not to know the question are answered alike; its list is sure.
-        return await self.proof_by_list(payout)
+        return await self.proof_by_list(payout, ())
 
-    async def proof_by_list(self, payout: PayoutInvoice) -> Proof:
+    async def proof_by_list(self, payout: PayoutInvoice, stems: tuple[str, ...]) -> Proof:
         made_at = bolt11.decode(payout.payment_request).issued_at
-        sent = [e for e in await self._sent(made_at) if e.payment_hash == payout.payment_hash]
-        return proof_of(sent)
+        sent = await self._sent(made_at)
+        return proof_of(e for e in sent if e.pays(payout.payment_hash, stems))
 
     async def proof_of_name(self, stems: tuple[str, ...], since: datetime) -> Proof:
         return proof_of([entry for entry in await self._sent(since) if entry.is_named(stems)])

@@ -47,11 +47,13 @@ class Sending:
 
     def __init__(self, common: Common, moves: Moves) -> None:
         self._accounts = common.accounts
+        self._keyring = common.keyring
         self._wallets = common.wallets
         self._moves = moves
         self._clock = common.clock
         self._metrics = common.metrics
         self._patience = Patience()
+        self._began_at = common.clock()
         # Blink sends one at a time from a wallet, and gives up on whoever waits for long.
         self._lanes = {source: asyncio.Lock() for source in Source}
         self._closed = False
@@ -113,7 +115,9 @@ class Sending:
             return await self._moves.postpone(forward, str(exc))
         if account.wallet_id == forward.payout_to:
             return forward  # it was only not known which wallet it is
-        if forward.sent_at is None:
+        # What was begun before the start a later state of our database may have sent on already.
+        sale = await self._moves.paid_invoice(forward)
+        if forward.sent_at is None and sale.begun_at >= self._began_at:
             return await self._moves.renew(forward)
         reason = "the merchant has another account now"
         return await self._moves.doubt(forward, Verdict.REFUSED, reason)
@@ -142,7 +146,8 @@ class Sending:
         proof = await wallet.proof(_payout(forward))
         if isinstance(proof, Unpaid) and forward.absent_at is not None:
             # What one query does not show yet another one may.
-            proof = await wallet.proof_by_list(_payout(forward))
+            stems = self._keyring.forward_prefixes(forward.payment_hash, forward.position)
+            proof = await wallet.proof_by_list(_payout(forward), stems)
         await failpoint("sending.proven")
         return proof
 

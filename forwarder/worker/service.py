@@ -16,7 +16,7 @@ from forwarder.model.message import Notice
 from forwarder.model.source import Source
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.settings import Settings, SettingsError
-from forwarder.store import broadcasts, claims, merchants, secrets
+from forwarder.store import broadcasts, claims, secrets
 from forwarder.store.database import Database, StoreError
 from forwarder.store.vault import Vault
 from forwarder.worker import scrape
@@ -27,6 +27,7 @@ from forwarder.worker.clock import Clock, utc_now
 from forwarder.worker.common import Common
 from forwarder.worker.credentials import Credentials
 from forwarder.worker.desk import Desk
+from forwarder.worker.enrolment import enrol_from_environment
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.handshakes import Handshakes
@@ -175,16 +176,7 @@ class Service:
         settings, database, now = self.settings, self._common.database, self.clock()
         async with database.transaction() as tx:
             await secrets.lead(tx, self.keyring.fingerprints(), now)
-            if settings.merchant_api_key is not None and settings.pos_token is not None:
-                await merchants.put(
-                    tx,
-                    Vault(self.keyring),
-                    name=settings.merchant_name,
-                    api_key=settings.merchant_api_key,
-                    token=settings.pos_token,
-                    wallet_id=settings.merchant_wallet_id,
-                    now=now,
-                )
+            await enrol_from_environment(tx, settings, now)
             if database.is_embedded:
                 await claims.drop_leases(tx, now)
 

@@ -59,8 +59,8 @@ class Wallet(Protocol):
     async def proof(self, payout: PayoutInvoice) -> Proof:
         """What its own entries prove about the payment of a payout invoice."""
 
-    async def proof_by_list(self, payout: PayoutInvoice) -> Proof:
-        """The same, read from the list of all entries since the invoice was made."""
+    async def proof_by_list(self, payout: PayoutInvoice, stems: tuple[str, ...]) -> Proof:
+        """The same of this one and of those whose names begin so, read from the list of all."""
 
     async def proof_of_name(self, stems: tuple[str, ...], since: datetime) -> Proof:
         """What they prove about payout invoices whose names begin in one of these ways."""

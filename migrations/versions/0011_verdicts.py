@@ -1,4 +1,4 @@
-"""Keep what was said of a payout invoice for good, and on which wallet it was made."""
+"""Keep what was said of payout invoices for good, where they were made, and who has moved."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ branch_labels = None
 depends_on = None
 
 _COLUMNS = (
-    ("payout_to", sa.String(length=36)),
-    ("verdict", sa.String(length=16)),
-    ("absent_at", sa.DateTime(timezone=True)),
-    ("replayed_attempt", sa.Integer()),
+    ("merchants", "moved_at", sa.DateTime(timezone=True)),
+    ("merchants", "environment", sa.String(length=64)),
+    ("forwards", "payout_to", sa.String(length=36)),
+    ("forwards", "verdict", sa.String(length=16)),
+    ("forwards", "absent_at", sa.DateTime(timezone=True)),
+    ("forwards", "replayed_attempt", sa.Integer()),
 )
 
 
 def upgrade() -> None:
-    for name, kind in _COLUMNS:
-        op.add_column("forwards", sa.Column(name, kind, nullable=True))
+    for table, name, kind in _COLUMNS:
+        op.add_column(table, sa.Column(name, kind, nullable=True))
     # Until now a refusal was kept only of payout invoices that were to be given up.
     op.execute("UPDATE forwards SET verdict = 'refused' WHERE refusal IS NOT NULL")
 
 
 def downgrade() -> None:
-    for name, _ in reversed(_COLUMNS):
-        op.drop_column("forwards", name)
+    for table, name, _ in reversed(_COLUMNS):
+        op.drop_column(table, name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from forwarder.sandbox import Fault
+from forwarder.sandbox.lateness import QUERIES
 from tests.e2e.conftest import World
 
 PAY = "lnInvoicePaymentSend"
@@ -88,12 +91,25 @@ async def test_a_payout_invoice_whose_answer_was_lost_is_found_again(
     assert world.earned == 1_000
 
 
-async def test_a_payout_invoice_that_somebody_else_paid_is_replaced(world: World) -> None:
-    await_fault = Fault(operation=PAY, kind="already_paid_elsewhere", times=1)
+async def test_a_payout_invoice_that_is_said_to_be_paid_is_neither_paid_nor_replaced(
+    world: World,
+) -> None:
     sale = await world.till.sell()
-    world.blink.faults.add(await_fault)
+    world.blink.faults.add(Fault(operation=PAY, kind="already_paid_elsewhere", times=1))
     await world.blink.pay(sale["invoice"])
-    await world.till.until(sale, "forwarded")
-    assert len(world.payouts()) == 2
-    assert world.earned == 2_000
+    await world.until(lambda: world.operations(world.pos).count(PAY) == 1)
+    await asyncio.sleep(3)  # the ledger is read meanwhile, again and again
+    assert len(world.payouts()) == 1
+    assert world.operations(world.pos).count(PAY) == 1
+    assert world.blink.sends(world.pos.btc_wallet_id) == []
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.0])
+async def test_a_ledger_that_is_late_leads_to_one_payment(world: World, seconds: float) -> None:
+    """The money has moved, the answer is FAILURE, and nothing shows the payment for a while."""
+    for query in QUERIES:
+        world.blink.delay_sends(query, seconds)
+    await sell_with(world, Fault(operation=PAY, kind="failure_after_commit", times=1))
+    assert len(world.payouts()) == 1
+    assert world.earned == 1_000
     assert len(world.blink.sends(world.pos.btc_wallet_id)) == 1

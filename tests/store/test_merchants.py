@@ -54,7 +54,7 @@ async def test_a_merchant_who_comes_again_has_new_secrets_and_is_the_same(
         await merchants.disable(tx, alice)
         new_key, new_token = SecretStr("new-key"), SecretStr("new-token")
         again = await put(tx, api_key=new_key, token=new_token, wallet_id=None)
-        assert again == Merchant(alice.id, "alice", None, enabled=True)
+        assert again == Merchant(alice.id, "alice", None, enabled=True, moved_at=NOW)
         assert await merchants.api_key(tx, VAULT, again) == new_key
         assert await merchants.by_token(tx, "canary-token") is None
         assert await merchants.by_token(tx, "new-token") == again

@@ -32,7 +32,7 @@ from forwarder.settings import Settings
 from forwarder.store import claims, forwards, journal, merchants, tables
 from forwarder.store.database import Database
 from forwarder.store.vault import Vault
-from forwarder.worker import patience, sending
+from forwarder.worker import invoicing, patience, sending
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -410,5 +410,5 @@ async def shop(tmp_path: Path, migrated: Path) -> AsyncIterator[Shop]:
 @pytest.fixture
 def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the clock that never jumps go with the other one."""
-    for module in (patience, sending):
+    for module in (invoicing, patience, sending):
         monkeypatch.setattr(module, "monotonic", lambda: shop.clock().timestamp())

@@ -100,7 +100,7 @@ async def test_a_merchants_key_that_cannot_be_checked_is_told_of(shop: Shop) -> 
     found = (await findings(shop))["merchant 'merchant'"]
     assert found.ok
     assert "cannot be checked" in found.detail
-    await give_key(shop, key, None)
+    await give_key(shop, shop.blink.create_key(shop.merchant, ["RECEIVE"]), None)
     assert not (await findings(shop))["merchant 'merchant'"].ok
 
 

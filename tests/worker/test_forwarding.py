@@ -789,6 +789,45 @@ async def test_what_was_refused_goes_to_the_merchants_new_account(shop: Shop, wh
     assert shop.sends == 1
 
 
+@pytest.mark.usefixtures("one_clock")
+@pytest.mark.parametrize("state", [QUEUED, INVOICED])
+async def test_an_older_database_pays_no_new_account_what_a_late_ledger_may_still_show(
+    shop: Shop, state: ForwardState
+) -> None:
+    """Blink refuses a second invoice of one name, but only on the account that has the first."""
+    invoice = await shop.queue()
+    for query in QUERIES[-1]:
+        shop.blink.delay_sends(query, 180)
+    if state is QUEUED:
+        await shop.worker.work()
+        await forgotten(shop, invoice)
+    else:
+        shop.worker.sending.close()
+        await shop.worker.work()
+        before = await shop.forward(invoice)
+        await give_up_and_pay(shop, before)
+        await shop.force(before, owner=None, due_at=shop.clock())
+    assert shop.sends == 1
+    await moves_away(shop)
+    shop.clock.advance(1)
+    after = Worker(shop, shop.accounts)
+    for seconds in (1, *(60 for _ in range(6))):
+        shop.clock.advance(seconds)
+        await after.work()
+    await shop.is_forwarded(invoice)
+    assert shop.sends == 1
+
+
+async def give_up_and_pay(shop: Shop, forward: Forward) -> None:
+    """What a later state of the database did: the second attempt was paid, on another account."""
+    name = shop.keyring.forward_name(forward.payment_hash, forward.position, 2)
+    second = InvoiceOrder(
+        shop.blink.open_account("between").btc_wallet_id, 1_000, "x", 15, external_id=name
+    )
+    made = shop.blink.bank.invoices.create(second)
+    await shop.blink.pay_from(shop.pos, made.payment_request)
+
+
 async def test_a_new_key_of_the_same_account_changes_nothing(shop: Shop) -> None:
     invoice, _ = await invoiced(shop)
     async with shop.database.transaction() as tx:
