@@ -42,6 +42,7 @@ POINTS: Final = {
     "moves.forwarded": "`forwarded` is kept, and no page was told",
     "desk.chosen": "forwards are chosen for a replay, and not moved",
     "interventions.replayed": "one forward of a batch was replayed, and nothing of it is committed",
+    "lookback.read": "a page of all there ever was is looked through, and how far that is is kept",
     "reconciler.read": "a page of entries was read, and the next one was not asked for",
     "reconciler.audited": "everything found is mended, and the cursor has not moved",
     "reconciler.moved": "the cursor has moved",

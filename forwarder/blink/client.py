@@ -17,12 +17,12 @@ from pydantic import SecretStr, TypeAdapter
 from forwarder.blink import documents, replies
 from forwarder.blink.documents import Operation
 from forwarder.blink.errors import BlinkError, Refused, Unknown, translate, without
-from forwarder.blink.lists import Connection, Node
+from forwarder.blink.lists import Connection
 from forwarder.blink.replies import ListedInvoice, Transaction
 from forwarder.bounds import BoundedResponse
 from forwarder.model.calls import Observer, outcome_of, unobserved
 from forwarder.model.invoice import Issued
-from forwarder.model.ledger import Entry, Paid, Underway
+from forwarder.model.ledger import Entry, LedgerPage, Paid, Underway
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import PaymentHash, Sats, WalletId
 
@@ -142,14 +142,24 @@ class BlinkClient:
 
     async def entries_since(
         self, wallet_id: WalletId, since: datetime, *, whole: bool = False
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[LedgerPage]:
         """The entries of a wallet from `since` on by Blink's clock, in pages, newest first.
 
-        An entry that is not understood is left out, unless they are to prove something as a
+        An entry that is not understood is set aside, unless they are to prove something as a
         `whole`: then it raises `Unknown`.
         """
-        async for transactions in self._pages(_ENTRIES, Transaction, wallet_id, since, whole):
-            yield _entries(transactions)
+        async for page, after in self._pages(_ENTRIES, wallet_id, None):
+            transactions, unreadable = page.entries(whole=whole)
+            recent = [one for one in transactions if one.created_at >= since]
+            yield LedgerPage(_entries(recent), unreadable, after)
+            if len(recent) < len(transactions):
+                return
+
+    async def history(self, wallet_id: WalletId, after: str | None) -> AsyncIterator[LedgerPage]:
+        """All entries of a wallet that are older than the cursor `after`, newest first."""
+        async for page, cursor in self._pages(_ENTRIES, wallet_id, after):
+            transactions, unreadable = page.entries(whole=False)
+            yield LedgerPage(_entries(transactions), unreadable, cursor)
 
     async def invoice_of(self, wallet_id: WalletId, payment_hash: PaymentHash) -> Issued:
         """The invoice of a wallet with this payment hash."""
@@ -160,8 +170,12 @@ class BlinkClient:
         self, wallet_id: WalletId, since: datetime
     ) -> AsyncIterator[Sequence[ListedInvoice]]:
         """All invoices of a wallet from `since` on by Blink's clock, in pages, newest first."""
-        async for page in self._pages(_INVOICES, ListedInvoice, wallet_id, since, whole=True):
-            yield page
+        async for page, _ in self._pages(_INVOICES, wallet_id, None):
+            invoices = page.invoices()
+            recent = [one for one in invoices if one.created_at >= since]
+            yield recent
+            if len(recent) < len(invoices):
+                return
 
     async def btc_wallet(self) -> WalletId:
         """The BTC wallet of the account. Raises `Unknown` if it has none."""
@@ -181,23 +195,18 @@ class BlinkClient:
         )
 
     async def _pages(
-        self,
-        call: Call[Connection],
-        kind: type[Node],
-        wallet_id: WalletId,
-        since: datetime,
-        whole: bool,
-    ) -> AsyncIterator[Sequence[Node]]:
-        """One query for each page, and none beyond the page on which `since` lies."""
-        after: str | None = None
+        self, call: Call[Connection], wallet_id: WalletId, after: str | None
+    ) -> AsyncIterator[tuple[Connection, str | None]]:
+        """One query for each page, for as long as they are asked for, and where the next begins."""
         while True:
             page = await self._call(call, walletIds=[wallet_id], first=PAGE, after=after)
-            nodes = page.read(kind, whole=whole)
-            recent = [node for node in nodes if node.created_at >= since]
-            yield recent
-            after = page.page_info.end_cursor
-            if not page.page_info.has_next_page or len(recent) < len(nodes):
+            cursor = page.page_info.end_cursor
+            yield page, cursor
+            if not page.page_info.has_next_page:
                 return
+            if cursor in (None, after):
+                raise Unknown("a list of Blink's does not move on")
+            after = cursor
 
     async def _call(self, call: Call[Shape], **variables: object) -> Shape:
         """Ask, and let the observer know how that went."""

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from forwarder import __version__
-from forwarder.cli import database, doctor, keys, looking, merchants, money, serving, status
+from forwarder.cli import (
+    database,
+    doctor,
+    findings,
+    keys,
+    looking,
+    merchants,
+    money,
+    serving,
+    status,
+)
 
 app = typer.Typer(
     help="Forwards each payment of a shared Blink point of sale to its merchant, exactly once.",
@@ -33,6 +43,11 @@ _merchants.command("add")(merchants.add)
 _merchants.command("list")(merchants.show)
 _merchants.command("disable")(merchants.disable)
 app.add_typer(_merchants, name="merchants")
+
+_findings = typer.Typer(help="What a ledger shows and nothing here explains.")
+_findings.callback(invoke_without_command=True)(findings.show)
+_findings.command("close")(findings.close)
+app.add_typer(_findings, name="findings")
 
 _keys = typer.Typer(help="The secret that everything is encrypted with.", no_args_is_help=True)
 _keys.command("rotate")(keys.rotate)

@@ -20,7 +20,14 @@ from forwarder.store.secrets import ForeignSecret, NotLeading
 from forwarder.web import requests
 from forwarder.worker.books import Ambiguous, Books
 from forwarder.worker.clock import utc_now
-from forwarder.worker.desk import NoSuchPayment, NothingHeld
+from forwarder.worker.desk import (
+    AlreadyForwarded,
+    ClosedBefore,
+    DeskError,
+    NoSuchFinding,
+    NoSuchPayment,
+    NothingHeld,
+)
 from forwarder.worker.service import Service
 
 WRONG, BAD_USAGE = 1, 2  # exit statuses
@@ -98,6 +105,12 @@ _SENTENCES: Final[Mapping[type[Exception], tuple[str, int]]] = {
     ),
     NoSuchPayment: ("there is no payment of this hash", WRONG),
     Ambiguous: ("several payments have a hash that begins so; give more of it", BAD_USAGE),
+    NoSuchFinding: ("there is no finding of this number", WRONG),
+    ClosedBefore: ("this finding is closed already; nothing was changed", WRONG),
+    AlreadyForwarded: (
+        "the ledger shows that this was forwarded, and that is kept now: pay nothing by hand",
+        WRONG,
+    ),
     NothingHeld: ("nothing of this payment is held, so there is nothing to settle by hand", WRONG),
 }
 
@@ -113,7 +126,7 @@ def explained() -> Iterator[None]:
         fail(str(exc), BAD_USAGE)
     except BrokenPipeError:
         raise  # whoever reads has read enough
-    except (DatabaseError, CallError, OSError) as exc:
+    except (DatabaseError, CallError, DeskError, OSError) as exc:
         fail(str(exc), WRONG)
     except StoreError as exc:
         fail(f"the database failed: {getattr(exc, 'orig', None) or exc}", WRONG)

@@ -109,5 +109,6 @@ def _counts(report: Report) -> list[tuple[str, int]]:
         ("payouts found paid", len(report.settled)),
         ("payouts that came back", len(report.refunded)),
         ("payouts that nothing explains", len(report.strays)),
+        ("new findings", len(report.opened)),
         ("difference, sat", report.drift_sats),
     ]

@@ -100,6 +100,7 @@ def _facts(found: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     last = kept["reconciliation"]
     yield "reconciled", last["lastRunAt"] or "never"
     yield "difference", f"{last['driftSats']} sat"
+    yield "findings", f"{kept['findings']} open"
 
 
 def _live_facts(live: LiveView) -> Iterator[tuple[str, object]]:

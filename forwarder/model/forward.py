@@ -118,6 +118,8 @@ class Forward:
         return self.replayed_attempt == self.attempt
 
     @property
-    def was_answered(self) -> bool:
-        """Whether the last call that could pay it was answered; false if there was none."""
-        return self.sent_at is not None and self.lost_at != self.sent_at
+    def made_payout(self) -> PayoutInvoice:
+        """The payout invoice. Raises `ValueError` in a state that comes before there is one."""
+        if self.payout is None:
+            raise ValueError(f"a forward in {self.state} has no payout invoice")
+        return self.payout

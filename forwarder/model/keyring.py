@@ -25,7 +25,8 @@ from forwarder.model.units import PaymentHash
 FORWARD: Final = "fwd-"
 """How the name of every forwarder's payout invoice begins."""
 
-_FORWARD_NAME: Final = re.compile(rf"\b{FORWARD}[0-9a-f]{{40}}-\d{{1,4}}-\d{{1,4}}\b")
+_FORWARD_NAME: Final = re.compile(rf"\b{FORWARD}([0-9a-f]{{40}})-(\d{{1,4}})-(\d{{1,4}})\b")
+_SALE_NAME: Final = re.compile(r"pos-[0-9a-f]{16}-[0-9a-f]{40}")
 _KEY_BYTES = 32
 _NAME_HEX = 40  # 160 bits: no two names ever meet, and Blink takes externalIds of 100 characters
 
@@ -81,17 +82,41 @@ class Keyring:
 
     def forward_prefixes(self, payment_hash: PaymentHash, position: int) -> tuple[str, ...]:
         """A payout invoice's name without its attempt, by each key: newest first."""
-        names = self._names("forward", payment_hash)
+        names = self.forward_digests(payment_hash)
         return tuple(f"{FORWARD}{name}-{position}-" for name in names)
+
+    def forward_digests(self, payment_hash: PaymentHash) -> list[str]:
+        """What the names of a payment's payout invoices have in common, by each key."""
+        return self._names("forward", payment_hash)
 
     def _names(self, purpose: str, text: str) -> list[str]:
         digests = (hmac.digest(key, text.encode(), "sha256") for key in self.keys(purpose))
         return [digest.hex()[:_NAME_HEX] for digest in digests]
 
 
-def without_attempt(name: str | None) -> str:
-    """A payout invoice's name without its attempt: what `forward_prefixes` gives."""
-    return (name or "").rpartition("-")[0] + "-"
+@dataclass(frozen=True, slots=True)
+class PayoutName:
+    """The parts of a payout invoice's name. Only our keys show whether it is one of ours."""
+
+    digest: str
+    position: int
+    attempt: int
+
+    @property
+    def stem(self) -> str:
+        """The name without its attempt: what `forward_prefixes` gives."""
+        return f"{FORWARD}{self.digest}-{self.position}-"
+
+
+def payout_name(name: str | None) -> PayoutName | None:
+    """The parts of a payout invoice's name; None for a name of anything else."""
+    found = _FORWARD_NAME.fullmatch(name or "")
+    return None if found is None else PayoutName(found[1], int(found[2]), int(found[3]))
+
+
+def is_sale_name(name: str | None) -> bool:
+    """Whether a forwarder has made an invoice of this name for a customer, this one or another."""
+    return _SALE_NAME.fullmatch(name or "") is not None
 
 
 def forward_name_in(text: str) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from forwarder.model.payment import Receipt
-from forwarder.model.units import PaymentHash, Sats
+from forwarder.model.units import NAME_OF_A_PAYMENT, PaymentHash, Sats
 
 
 class Direction(StrEnum):
@@ -40,10 +41,23 @@ class Entry:
 
     def receipt(self) -> Receipt | None:
         """The receipt that this entry is, or None for anything but settled Lightning income."""
-        settled = self.direction is Direction.RECEIVE and self.status is EntryStatus.SUCCESS
-        if not settled or self.payment_hash is None or self.amount <= 0:
+        if not self.is_income or self.payment_hash is None:
             return None
         return Receipt(self.payment_hash, self.id, Sats(self.amount))
+
+    def transfer(self) -> Receipt | None:
+        """Income without an invoice, which only its own id names; None for anything else."""
+        if not self.is_income or self.payment_hash is not None:
+            return None
+        if re.fullmatch(NAME_OF_A_PAYMENT, self.id) is None:
+            return None
+        return Receipt(PaymentHash(self.id), self.id, Sats(self.amount))
+
+    @property
+    def is_income(self) -> bool:
+        """Whether money has come in, and has settled."""
+        settled = self.direction is Direction.RECEIVE and self.status is EntryStatus.SUCCESS
+        return settled and self.amount > 0
 
     def pays(self, payment_hash: PaymentHash, stems: tuple[str, ...]) -> bool:
         """Whether it is about this payout invoice, or about one of these names."""
@@ -52,6 +66,31 @@ class Entry:
     def is_named(self, stems: tuple[str, ...]) -> bool:
         """Whether its name begins in one of these ways."""
         return (self.external_id or "").startswith(stems)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that could not be understood: its id, and where it was odd."""
+
+    id: str
+    why: str
+
+
+class LedgerPage(list[Entry]):
+    """Some entries, newest first, and beside them those that could not be understood.
+
+    `cursor` is where the ledger goes on after this page, in its own words.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Entry] = (),
+        unreadable: Iterable[Unreadable] = (),
+        cursor: str | None = None,
+    ) -> None:
+        super().__init__(entries)
+        self.unreadable = tuple(unreadable)
+        self.cursor = cursor
 
 
 def income(entries: Sequence[Entry]) -> list[Receipt]:

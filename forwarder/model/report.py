@@ -33,6 +33,8 @@ class Report:
     """Receipts that give back what a forward had sent."""
     strays: list[str] = field(default_factory=list)
     """Sends under a name of a forwarder's that no payment of ours explains."""
+    opened: list[str] = field(default_factory=list)
+    """Transactions that nothing explains, and that were not known before: findings by now."""
     drift_sats: int = 0
 
     def add(self, other: Report) -> None:
@@ -45,10 +47,11 @@ class Report:
         self.settled += other.settled
         self.refunded += other.refunded
         self.strays += other.strays
+        self.opened += other.opened
         self.drift_sats += other.drift_sats
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing had to be changed, and nothing differs."""
-        found = (self.missed, self.rebuilt, self.settled, self.refunded, self.strays)
+        found = (self.missed, self.rebuilt, self.settled, self.refunded, self.strays, self.opened)
         return not any(found) and self.drift_sats == 0

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
+from forwarder.model.words import storable
+
 # A spreadsheet takes a cell that begins so for a formula, or skips to what comes after it.
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -22,4 +24,6 @@ def line(cells: Iterable[Cell]) -> str:
 
 def _harmless(cell: Cell) -> Cell:
     """An apostrophe tells a spreadsheet that what follows is text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_DANGEROUS) else cell
+    if not isinstance(cell, str):
+        return cell
+    return storable(f"'{cell}" if cell.startswith(_DANGEROUS) else cell)

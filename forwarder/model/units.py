@@ -9,7 +9,13 @@ Sats = NewType("Sats", int)
 """Whole satoshis. There is no fraction of one anywhere in this package."""
 
 PaymentHash = NewType("PaymentHash", str)
-"""64 lower-case hexadecimal characters: the SHA-256 of an invoice's preimage."""
+"""64 lower-case hexadecimal characters: the SHA-256 of an invoice's preimage.
+
+Money that came without an invoice is known by its transaction's id at Blink instead, which has 24.
+"""
+
+NAME_OF_A_PAYMENT = "[0-9a-f]{24}|[0-9a-f]{64}"
+"""What a payment is known by, as a regular expression."""
 
 WalletId = NewType("WalletId", str)
 """The UUID of a wallet at Blink, or the first 36 characters of a phoenixd node's public key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from forwarder.bounds import BoundedResponse
 from forwarder.model.calls import Observer, outcome_of, unobserved
 from forwarder.model.forward import PayoutInvoice
 from forwarder.model.invoice import Issued
-from forwarder.model.ledger import Entry, Paid
+from forwarder.model.ledger import Entry, LedgerPage, Paid, Unreadable
 from forwarder.model.refusal import Refusal
 from forwarder.model.units import PaymentHash, Sats
 from forwarder.phoenixd import replies
@@ -27,6 +28,7 @@ from forwarder.phoenixd.replies import Balance, IncomingPayment, NodeInfo, Outgo
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 100
+_NAME: Final = re.compile(r"[0-9a-f-]{36,64}")
 MAX_DESCRIPTION: Final = 128  # characters; a longer one is refused
 
 Shape = TypeVar("Shape")
@@ -147,23 +149,25 @@ class PhoenixdClient:
         return None if found is None else found.entry()
 
     async def incoming_since(
-        self, since: datetime, *, whole: bool = False
-    ) -> AsyncIterator[Sequence[Entry]]:
+        self, since: datetime, *, whole: bool = False, offset: int = 0
+    ) -> AsyncIterator[LedgerPage]:
         """What was received from `since` on by the node's clock, in pages, newest first.
 
-        A payment that is not understood is left out, unless they are to prove something as a
-        `whole`: then it raises `Unknown`.
+        A payment that is not understood is set aside, unless they are to prove something as a
+        `whole`: then it raises `Unknown`. A page's cursor is how many rows come before the next.
         """
-        async for page in self._pages(_INCOMING, IncomingPayment, since, whole, all="false"):
-            found = [payment.entry() for payment in page]
-            yield [entry for entry in found if entry is not None]
+        pages = self._pages(_INCOMING, IncomingPayment, since, whole, offset, all="false")
+        async for payments, unreadable, cursor in pages:
+            found = [payment.entry() for payment in payments]
+            yield LedgerPage((one for one in found if one is not None), unreadable, cursor)
 
     async def outgoing_since(
         self, since: datetime, *, whole: bool = False
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[LedgerPage]:
         """What was sent, is being sent or failed to be sent, in the same way."""
-        async for page in self._pages(_OUTGOING, OutgoingPayment, since, whole, all="true"):
-            yield [payment.entry() for payment in page]
+        pages = self._pages(_OUTGOING, OutgoingPayment, since, whole, 0, all="true")
+        async for payments, unreadable, cursor in pages:
+            yield LedgerPage((payment.entry() for payment in payments), unreadable, cursor)
 
     async def _pages(
         self,
@@ -171,18 +175,24 @@ class PhoenixdClient:
         kind: type[Listed],
         since: datetime,
         whole: bool,
+        offset: int,
         **query: str,
-    ) -> AsyncIterator[Sequence[Listed]]:
-        """Pages by offset: what comes in meanwhile moves the rest on, so that none is skipped."""
+    ) -> AsyncIterator[tuple[list[Listed], list[Unreadable], str]]:
+        """Pages by offset: what comes in meanwhile moves the rest on, so that none is skipped.
+
+        A node takes what is on the chain out of a page that it has cut already, so a short page is
+        not the last one: only an empty one is.
+        """
         start = str(max(0, int(since.timestamp() * 1000)))
-        offset = 0
+        before: list[JsonValue] = []
         while True:
             window = {"from": start, "limit": str(PAGE), "offset": str(offset)}
-            listed = await self._call(call, query=window | query)
-            yield _read(kind, listed, whole=whole)
-            if len(listed) < PAGE:
+            listed: list[JsonValue] = await self._call(call, query=window | query)
+            if not listed or listed == before:  # the same again: it will never end
                 return
-            offset += len(listed)
+            before, offset = listed, offset + PAGE
+            found, unreadable = _read(kind, listed, whole=whole)
+            yield found, unreadable, str(offset)
 
     async def _find(self, call: Call[Listed], payment_hash: PaymentHash) -> Listed | None:
         try:
@@ -257,15 +267,29 @@ def _said(answer: object) -> object:
     return answer.outcome() if isinstance(answer, replies.PaymentFailed) else answer
 
 
-def _read(kind: type[Listed], listed: Sequence[JsonValue], *, whole: bool) -> list[Listed]:
-    """What is on a page. One payment that is not understood must not hide all others."""
-    found, errors = [], []
+def _read(
+    kind: type[Listed], listed: Sequence[JsonValue], *, whole: bool
+) -> tuple[list[Listed], list[Unreadable]]:
+    """What is on a page, and what of it was not understood: one must not stop all others.
+
+    Raises `Unknown` where the `whole` page is to prove something, and of what has not even an id.
+    """
+    found: list[Listed] = []
+    unreadable: list[Unreadable] = []
     for node in listed:
         try:
             found.append(kind.model_validate(node))
         except ValidationError as exc:
             log.error("a part of a list of the node's was not understood", count=exc.error_count())
-            errors.append(exc)
-    if errors and (whole or not found):
-        raise Unknown("a list of the node's was not understood") from errors[0]
-    return found
+            name = _name_in(node)
+            if whole or name is None:
+                raise Unknown("a list of the node's was not understood") from exc
+            unreadable.append(Unreadable(name, f"odd in {exc.error_count()} places"))
+    return found, unreadable
+
+
+def _name_in(node: JsonValue) -> str | None:
+    """What a payment is known by, if that can be read."""
+    named = node if isinstance(node, dict) else {}
+    name = named.get("paymentId", named.get("paymentHash"))
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None

@@ -67,6 +67,8 @@ class Api:
     calls: list[Call] = field(default_factory=list)
     latencies: dict[str, float] = field(default_factory=dict)
     idempotency: IdempotencyKeys = field(default_factory=IdempotencyKeys)
+    mysteries: set[str] = field(default_factory=set)
+    """Entries that are shown with a status that no client knows yet."""
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request; the answer also says how it is to be delivered."""
@@ -145,7 +147,8 @@ class Api:
             type_resolver=schema.resolve_type,
         )
         finished = await result if isawaitable(result) else result
-        return answers.of_json(without_extensions(finished.formatted))
+        shown = without_extensions(finished.formatted)
+        return answers.of_json(answers.mystify(shown, self.mysteries) if self.mysteries else shown)
 
     def _root(self, exchange: Exchange, caller: Caller) -> Mutation | Query:
         if exchange.document.kind is not OperationType.MUTATION:

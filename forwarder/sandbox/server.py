@@ -22,7 +22,7 @@ from forwarder.sandbox.faults import Faults
 from forwarder.sandbox.http import HttpSide
 from forwarder.sandbox.invoices import Invoice, InvoiceView
 from forwarder.sandbox.lateness import Query
-from forwarder.sandbox.payments import Attempt, SendOrder
+from forwarder.sandbox.payments import Attempt, SendOrder, TransferOrder
 from forwarder.sandbox.timing import Timing
 from forwarder.sandbox.transactions import TransactionView
 from forwarder.sandbox.websocket import WebsocketSide
@@ -187,6 +187,15 @@ class Sandbox:
                     return self.bank.settlement.refund(tx)
         raise SandboxError(f"no send {transaction_id!r}")
 
+    async def transfer(self, account: Account, to: Account, sats: int) -> TransactionView:
+        """Move money without an invoice, as one user of Blink to another; what the payee sees."""
+        order = TransferOrder(account.btc_wallet_id, to.btc_wallet_id, sats)
+        try:
+            await self.bank.payments.transfer(order, Attempt())
+        except Refusal as refusal:
+            raise SandboxError(refusal.message) from refusal
+        return self.receipts(to.btc_wallet_id)[0]
+
     def outside_invoice(
         self, sats: int | None, memo: str = "", expires_in: timedelta = timedelta(hours=1)
     ) -> str:
@@ -254,6 +263,10 @@ class Sandbox:
     def delay_sends(self, query: Query, seconds: float) -> None:
         """How long after it was booked a send is shown to such a query."""
         self.bank.statements.lateness.set(query, seconds)
+
+    def mystify(self, transaction_id: str) -> None:
+        """From now on show this entry with a status that no client knows yet."""
+        self.api.mysteries.add(transaction_id)
 
     def limit_handshakes(self, per_minute: int | None) -> None:
         self._websocket.handshakes.per_minute = per_minute

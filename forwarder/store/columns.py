@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Enum, Text, TypeDecorator
 
+from forwarder.model.words import storable
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite forgets the time zone, and would take a naive time without a word."""
@@ -24,6 +26,16 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """What somebody else has said. PostgreSQL takes no NUL, and no terminal an escape."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value and storable(value)
 
 
 class Json(TypeDecorator[Mapping[str, object]]):

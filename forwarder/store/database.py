@@ -19,7 +19,13 @@ from alembic.util import CommandError
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from forwarder.store import sqlite
@@ -40,6 +46,15 @@ _PACKAGE = Path(__file__).parents[1]
 
 def _unobserved(_access: Access, _ending: Ending, _seconds: float) -> None:
     """Nobody counts."""
+
+
+def is_refusal(exc: StoreError) -> bool:
+    """Whether the database has refused what it was given, and not failed: the next may be taken."""
+    if not isinstance(exc, DBAPIError):
+        return isinstance(exc, StatementError)
+    state = str(getattr(exc.orig, "sqlstate", None) or "")
+    # SQLSTATE's classes of bad data and of broken constraints; SQLite has exceptions for both.
+    return isinstance(exc, DataError | IntegrityError) or state.startswith(("22", "23"))
 
 
 class DatabaseError(Exception):

@@ -11,7 +11,8 @@ from sqlalchemy import Row, exists, or_, select
 from forwarder.model.actor import Actor
 from forwarder.model.forward import FINAL, Forward, ForwardState, PayoutInvoice
 from forwarder.model.payment import Payment, Share
-from forwarder.model.units import PaymentHash
+from forwarder.model.source import Source
+from forwarder.model.units import PaymentHash, WalletId
 from forwarder.store import journal, rows
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
@@ -58,6 +59,21 @@ async def unsettled_or_since(tx: Transaction, moment: datetime) -> list[Forward]
     """What is not at its end, and whatever was queued from `moment` on."""
     query = select(forwards).where(or_(UNSETTLED, forwards.c.created_at >= moment))
     return [read(row) for row in await tx.execute(query.order_by(forwards.c.id))]
+
+
+async def sent_between(
+    tx: Transaction, source: Source, wallet_id: WalletId, start: datetime, end: datetime
+) -> list[Forward]:
+    """What was paid from a wallet, and has ended in this time, oldest first."""
+    query = select(forwards).where(
+        forwards.c.ended_at.is_not(None),
+        forwards.c.ended_at >= start,
+        forwards.c.ended_at < end,
+        forwards.c.state == ForwardState.FORWARDED,
+        forwards.c.source == source,
+        forwards.c.sent_from == wallet_id,
+    )
+    return [read(row) for row in await tx.execute(query.order_by(forwards.c.ended_at))]
 
 
 async def paying(tx: Transaction, hashes: Collection[PaymentHash]) -> dict[PaymentHash, Forward]:

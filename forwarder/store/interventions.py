@@ -14,7 +14,7 @@ from sqlalchemy import or_, update
 from forwarder.failpoints import failpoint
 from forwarder.model.actor import Actor
 from forwarder.model.forward import Forward, ForwardState
-from forwarder.model.ledger import Entry
+from forwarder.model.ledger import Entry, Paid
 from forwarder.store import journal, totals
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import Values
@@ -67,16 +67,35 @@ async def doubt(tx: Transaction, forward: Forward, entry: Entry, now: datetime) 
 async def settle(tx: Transaction, forward: Forward, entry: Entry, now: datetime) -> bool:
     """Keep a SEND that nobody here has seen settle; false while somebody works on it."""
     values = {
-        "state": ForwardState.FORWARDED,
-        "transaction_id": entry.id,
         "external_id": entry.external_id or forward.external_id,
         "payout_hash": entry.payment_hash,
+    }
+    return await _settle(tx, forward, entry.id, -entry.amount, values, now)
+
+
+async def find_paid(tx: Transaction, forward: Forward, sent: Paid, now: datetime) -> bool:
+    """The same of the payment of its own payout invoice, which the ledger was asked for."""
+    return await _settle(tx, forward, sent.transaction_id, forward.amount, {}, now)
+
+
+async def _settle(
+    tx: Transaction,
+    forward: Forward,
+    transaction_id: str,
+    amount: int,
+    more: Values,
+    now: datetime,
+) -> bool:
+    values = {
+        "state": ForwardState.FORWARDED,
+        "transaction_id": transaction_id,
         "held_reason": None,
         "owner": None,
         "due_at": None,
         "ended_at": now,
+        **more,
     }
-    detail = {"transactionId": entry.id, "amountSat": -entry.amount}
+    detail = {"transactionId": transaction_id, "amountSat": amount}
     step = Step(now, "forwarded", Actor.RECONCILIATION, detail)
     if not await _intervene(tx, forward, values, step):
         return False

@@ -22,11 +22,13 @@ from sqlalchemy import (
 )
 
 from forwarder.model.actor import Actor
+from forwarder.model.finding import FindingKind
 from forwarder.model.forward import ForwardState, Verdict
+from forwarder.model.history import Outcome
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
 from forwarder.model.source import Source
-from forwarder.store.columns import Json, UtcDateTime, member_of
+from forwarder.store.columns import Json, UtcDateTime, Words, member_of
 
 metadata = MetaData(
     naming_convention={
@@ -89,7 +91,7 @@ invoices = Table(
     Column("payment_hash", Hash, nullable=False, unique=True),
     Column("payment_request", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("description", Text, nullable=False),
+    Column("description", Words, nullable=False),
     _source(),
     Column("wallet_id", String(36)),
     Column("state", member_of(InvoiceState, 16), nullable=False),
@@ -160,14 +162,14 @@ forwards = Table(
     Column("sent_from", String(36)),
     Column("lost_at", UtcDateTime),
     Column("verdict", member_of(Verdict, 16)),
-    Column("refusal", Text),
+    Column("refusal", Words),
     Column("absent_at", UtcDateTime),
     Column("replayed_attempt", Integer),
     Column("transaction_id", String(64), unique=True),
     Column("tries", Integer, nullable=False),
     Column("due_at", UtcDateTime),
     Column("owner", String(36)),
-    Column("held_reason", Text),
+    Column("held_reason", Words),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     UniqueConstraint("payment_hash", "position"),
@@ -221,6 +223,32 @@ refunds = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 
+# What a ledger shows and our books do not explain. None is ever deleted.
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", member_of(FindingKind, 20), nullable=False),
+    Column("source", member_of(Source, 16), nullable=False),
+    Column("payment_hash", Hash),
+    Column("transaction_id", String(64), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("note", Words),
+    UniqueConstraint("kind", "source", "transaction_id"),
+    _one_of("kind", FindingKind),
+    _one_of("source", Source),
+)
+Index(
+    "ix_findings_open",
+    findings.c.id,
+    findings.c.kind,
+    sqlite_where=findings.c.closed_at.is_(None),
+    postgresql_where=findings.c.closed_at.is_(None),
+)
+
 # One row for each source: how far its ledger was read, by its own clock, and what the last run
 # found, by ours.
 reconciliation = Table(
@@ -231,6 +259,19 @@ reconciliation = Table(
     Column("read_until", UtcDateTime),
     Column("last_run_at", UtcDateTime, nullable=False),
     Column("drift_sats", BigInteger, nullable=False),
+    _one_of("source", Source),
+)
+
+# How far back the ledger of a wallet was looked through for sales that are not kept here: by its
+# own cursor, and with which outcome once that is known.
+histories = Table(
+    "histories",
+    metadata,
+    Column("source", member_of(Source, 16), primary_key=True),
+    Column("wallet_id", String(36), primary_key=True),
+    Column("cursor", Text),
+    Column("entries", BigInteger, nullable=False),
+    Column("outcome", member_of(Outcome, 16)),
     _one_of("source", Source),
 )
 
@@ -298,7 +339,7 @@ broadcasts = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Words, nullable=False),
     Index(None, "at"),
 )
 

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from forwarder.model.units import MAX_SATS
+from forwarder.model.units import MAX_SATS, NAME_OF_A_PAYMENT
 
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time as the contract writes it."""
 
 Sats = Annotated[int, Field(ge=1, le=MAX_SATS)]
-Hash = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
+Hash = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({NAME_OF_A_PAYMENT})$"})]
 SaleStatus = Literal["pending", "paid", "forwarded", "expired", "cancelled"]
 
 

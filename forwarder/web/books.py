@@ -13,7 +13,7 @@ from forwarder.model import calendar
 from forwarder.model.calendar import SPAN
 from forwarder.web import requests, shapes, sheet
 from forwarder.web.keys import SERVICE
-from forwarder.web.questions import Charted, Exported, Listed
+from forwarder.web.questions import Charted, Exported, Found, Listed
 from forwarder.web.responses import answer
 from forwarder.web.views import TradesView
 
@@ -32,6 +32,13 @@ async def payment(request: web.Request) -> web.Response:
     """`GET /api/payments/{paymentHash}`."""
     name = requests.hash_in_path(request)
     return answer(shapes.story(*await request.app[SERVICE].books.show(name)))
+
+
+async def findings(request: web.Request) -> web.Response:
+    """`GET /api/findings`."""
+    asked = requests.query(request, Found)
+    found = await request.app[SERVICE].books.findings(asked.state, asked.after, asked.limit)
+    return answer(shapes.findings(found, asked.limit))
 
 
 async def figures(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from forwarder.model.actor import Actor
 from forwarder.web import requests, shapes
 from forwarder.web.errors import invalid
 from forwarder.web.keys import SERVICE
-from forwarder.web.questions import Broadcast, Resolution
+from forwarder.web.questions import Broadcast, Closing, Resolution
 from forwarder.web.responses import answer
 from forwarder.web.views import ToldView
 
@@ -29,6 +29,14 @@ async def resolve(request: web.Request) -> web.Response:
     desk, payment_hash = request.app[SERVICE].desk, requests.hash_in_path(request)
     done = await desk.resolve(payment_hash, settled.note, Actor.HTTP)
     return answer(shapes.resolved(done))
+
+
+async def close_finding(request: web.Request) -> web.Response:
+    """`POST /api/findings/{id}/close`."""
+    closing = await requests.body(request, Closing)
+    desk, finding_id = request.app[SERVICE].desk, requests.finding_in_path(request)
+    closed = await desk.close_finding(finding_id, closing.note, Actor.HTTP)
+    return answer(shapes.closed(closed))
 
 
 async def reconcile(request: web.Request) -> web.Response:

@@ -21,7 +21,14 @@ from forwarder.store.orders import OrderConflict
 from forwarder.web.answers import Error
 from forwarder.web.responses import answer
 from forwarder.worker.credentials import CredentialsDisabled
-from forwarder.worker.desk import NoSuchPayment, NothingHeld
+from forwarder.worker.desk import (
+    AlreadyForwarded,
+    ClosedBefore,
+    NoSuchFinding,
+    NoSuchPayment,
+    NothingHeld,
+    NotYetSure,
+)
 from forwarder.worker.sales import AlreadyPaid
 
 log = structlog.get_logger(__name__)
@@ -116,6 +123,8 @@ def _translate(exc: Exception) -> ApiError:
             return _from_http(exc)
         case _ if type(exc) in _MEANINGS:
             return _MEANINGS[type(exc)]
+        case NotYetSure():
+            return ApiError(409, "not_yet_sure", str(exc))
         case Refused(refusal=refusal):
             return _from_refusal(refusal)
         case phoenixd.Refused(refusal=refusal):
@@ -161,6 +170,13 @@ _MEANINGS: Final[Mapping[type[Exception], ApiError]] = {
         409,
         "nothing_held",
         "nothing of this payment is held, so there is nothing to settle by hand",
+    ),
+    NoSuchFinding: ApiError(404, "not_found", "there is no finding of this id"),
+    ClosedBefore: ApiError(409, "already_closed", "this finding is closed already"),
+    AlreadyForwarded: ApiError(
+        409,
+        "already_forwarded",
+        "the ledger shows that this was forwarded, and that is kept now: pay nothing by hand",
     ),
     CredentialsDisabled: ApiError(
         404, "credentials_disabled", "there is no key here that may be handed out"

@@ -44,7 +44,11 @@ _SCHEMES: Final = {
         "description": "The token that came with an invoice: for the page that shows it.",
     },
 }
-_IN_PATH: Final[dict[str, type]] = {"external_id": ExternalId, "payment_hash": Hash}
+_IN_PATH: Final[dict[str, type]] = {
+    "external_id": ExternalId,
+    "finding_id": int,
+    "payment_hash": Hash,
+}
 
 _ALWAYS: Final = (429, 500, 503)
 _WITH_BODY: Final = (400, 408, 413)

@@ -11,15 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from forwarder.model import calendar
 from forwarder.model.calendar import ZONES, Unit
+from forwarder.model.finding import FindingState
 from forwarder.model.sale import Place, Search, Standing, Wanted
 from forwarder.model.source import Source
+from forwarder.model.units import NAME_OF_A_PAYMENT
 from forwarder.web.requests import PLAIN, Limit, Moment, Plain, Sent, moment
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 # Nothing has happened before, or can be asked for after; and every zone can say the time then.
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-_HASH_OR_NOTHING: Final = re.compile(r"([0-9a-f]{64})?")
+_HASH_OR_NOTHING: Final = re.compile(rf"({NAME_OF_A_PAYMENT})?")
 
 
 def _place(text: str) -> Place:
@@ -41,6 +43,7 @@ def _schema(**what: object) -> WithJsonSchema:
 Time = Annotated[Moment, AfterValidator(_bounded)]
 Zone = Annotated[ZoneInfo, BeforeValidator(calendar.zone_named), _schema(enum=sorted(ZONES))]
 Standings = Annotated[Standing, _schema(enum=[*Standing])]
+FindingStates = Annotated[FindingState, _schema(enum=[*FindingState])]
 Sources = Annotated[Source, _schema(enum=[*Source])]
 Units = Annotated[Unit, _schema(enum=[*Unit])]
 Note = Annotated[str, Field(min_length=1, max_length=500, json_schema_extra=PLAIN), Plain]
@@ -92,6 +95,20 @@ class Exported(_Asked):
 
 class Resolution(Sent):
     """The body of `POST /api/payments/{paymentHash}/resolve`."""
+
+    note: Note
+
+
+class Found(_Asked):
+    """The query of `GET /api/findings`."""
+
+    state: FindingStates | None = FindingState.OPEN
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    limit: Limit = 100
+
+
+class Closing(Sent):
+    """The body of `POST /api/findings/{id}/close`."""
 
     note: Note
 

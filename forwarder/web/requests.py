@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from forwarder.model.source import Source
-from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS, PaymentHash
+from forwarder.model.units import MAX_MEMO_BYTES, MAX_SATS, NAME_OF_A_PAYMENT, PaymentHash
 from forwarder.web.errors import ApiError, invalid, not_found
 
 BODY_SECONDS: Final = 15.0  # 16 KiB arrive in that on any line that can hold a sale
@@ -35,7 +35,8 @@ _EXPLAINED: Final = 5
 # `.` and `..` cannot be asked for in a path.
 _EXTERNAL_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _PLAIN: Final = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_HASH: Final = re.compile(NAME_OF_A_PAYMENT)
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
@@ -156,6 +157,14 @@ def hash_in_path(request: web.Request) -> PaymentHash:
     if _HASH.fullmatch(payment_hash) is None:
         raise ApiError(404, "not_found", "there is no payment of this hash")
     return PaymentHash(payment_hash)
+
+
+def finding_in_path(request: web.Request) -> int:
+    """The finding that the path names. Raises `ApiError` for what cannot be one."""
+    text = request.match_info["finding_id"]
+    if _NUMBER.fullmatch(text) is None:
+        raise ApiError(404, "not_found", "there is no finding of this id")
+    return int(text)
 
 
 def external_id_in_path(request: web.Request) -> str:

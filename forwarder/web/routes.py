@@ -42,9 +42,20 @@ from forwarder.web.answers import (
 )
 from forwarder.web.auth import Role
 from forwarder.web.keys import QUOTAS
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Resolution, Where
+from forwarder.web.questions import (
+    Broadcast,
+    Charted,
+    Closing,
+    Exported,
+    Found,
+    Listed,
+    Resolution,
+    Where,
+)
 from forwarder.web.requests import Listing, NewInvoice
 from forwarder.web.views import (
+    ClosedView,
+    FindingsView,
     PageView,
     Reconciled,
     Replayed,
@@ -249,8 +260,27 @@ ROUTES: Final = (
         Role.OPERATOR,
         body=Resolution,
         answer=Resolved,
-        errors=(409,),
+        errors=(409, 502),
         summary="Record that what is held was settled by hand",
+    ),
+    Route(
+        "GET",
+        "/api/findings",
+        books.findings,
+        Role.OPERATOR,
+        query=Found,
+        answer=FindingsView,
+        summary="List what a source's ledger shows and nothing here explains, oldest first",
+    ),
+    Route(
+        "POST",
+        "/api/findings/{finding_id}/close",
+        desk.close_finding,
+        Role.OPERATOR,
+        body=Closing,
+        answer=ClosedView,
+        errors=(409,),
+        summary="Record what a person knows of a finding, and close it",
     ),
     Route(
         "POST",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from forwarder import __version__
 from forwarder.model import creations, handshakes
+from forwarder.model.finding import Finding
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice
 from forwarder.model.report import Report
@@ -17,6 +18,9 @@ from forwarder.store.journal import Step
 from forwarder.store.overview import OfSource
 from forwarder.web.views import (
     AllowanceView,
+    ClosedView,
+    FindingsView,
+    FindingView,
     ForwardView,
     InvoiceView,
     KeptView,
@@ -102,8 +106,9 @@ def overview(all_of_it: Overview) -> KeptView:
         "oldestOutstandingSeconds": age,
         "reconciliation": {
             "lastRunAt": None if last is None else iso(last.at),
-            "driftSats": 0 if last is None else last.drift_sats,
+            "driftSats": all_of_it.drift_sats,
         },
+        "findings": all_of_it.findings,
     }
 
 
@@ -167,8 +172,20 @@ def reconciled(report: Report) -> Reconciled:
         "settled": [*report.settled],
         "refunded": report.refunded,
         "strays": report.strays,
+        "findings": report.opened,
         "driftSats": report.drift_sats,
     }
+
+
+def findings(found: Sequence[Finding], limit: int) -> FindingsView:
+    """Some findings; if there are as many as were asked for, there may be more."""
+    after = found[-1].id if len(found) == limit else None
+    return {"success": True, "findings": [_finding(one) for one in found], "next": after}
+
+
+def closed(one: Finding) -> ClosedView:
+    """A finding that is closed now."""
+    return {"success": True, "finding": _finding(one)}
 
 
 def written(place: Place) -> str:
@@ -222,6 +239,22 @@ def _invoice(invoice: Invoice, merchant: str | None) -> InvoiceView:
         "expiresAt": iso(invoice.expires_at),
         "paidAt": iso_or_none(invoice.paid_at),
         "forwardedAt": iso_or_none(invoice.forwarded_at),
+    }
+
+
+def _finding(one: Finding) -> FindingView:
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "source": one.source,
+        "paymentHash": one.payment_hash,
+        "transactionId": one.transaction_id,
+        "amountSat": one.amount,
+        "seenAt": iso(one.seen_at),
+        "text": one.text,
+        "state": one.state,
+        "closedAt": iso_or_none(one.closed_at),
+        "note": one.note,
     }
 
 

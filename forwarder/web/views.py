@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from forwarder.model.actor import Actor
 from forwarder.model.calendar import Unit
+from forwarder.model.finding import FindingKind, FindingState
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState
 from forwarder.model.payment import Witness
@@ -188,6 +189,7 @@ class KeptView(TypedDict):
     unmatched: SumView
     oldestOutstandingSeconds: int
     reconciliation: ReconciliationView
+    findings: int
 
 
 class SubscriptionView(TypedDict):
@@ -280,4 +282,36 @@ class Reconciled(TypedDict):
     settled: list[Hash]
     refunded: list[str]
     strays: list[str]
+    findings: list[str]
     driftSats: int
+
+
+class FindingView(TypedDict):
+    """What a ledger shows and our books do not explain."""
+
+    id: int
+    kind: FindingKind
+    source: Source
+    paymentHash: Hash | None
+    transactionId: str
+    amountSat: int
+    seenAt: Moment
+    text: str
+    state: FindingState
+    closedAt: Moment | None
+    note: str | None
+
+
+class FindingsView(TypedDict):
+    """Some findings, oldest first, and the id to go on after."""
+
+    success: Literal[True]
+    findings: list[FindingView]
+    next: int | None
+
+
+class ClosedView(TypedDict):
+    """A finding that is closed now."""
+
+    success: Literal[True]
+    finding: FindingView

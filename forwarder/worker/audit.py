@@ -1,12 +1,14 @@
 """Compares a wallet's own entries with what is kept, and mends what is kept.
 
 One audit is one run over some pages of entries: first all receipts, then all sends, for a send can
-only be understood when its payment is known.
+only be understood when its payment is known. One entry that cannot be understood or kept stops no
+other: it becomes a finding, and so does everything that nothing explains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -14,15 +16,18 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.errors import CallError
+from forwarder.model.finding import FindingKind
 from forwarder.model.forward import Forward, ForwardState
-from forwarder.model.keyring import FORWARD, without_attempt
-from forwarder.model.ledger import Direction, Entry, EntryStatus
+from forwarder.model.keyring import is_sale_name, payout_name
+from forwarder.model.ledger import Direction, Entry, EntryStatus, LedgerPage
 from forwarder.model.merchant import Merchant
-from forwarder.model.payment import Payment, Witness
+from forwarder.model.payment import Payment, Receipt, Witness
 from forwarder.model.report import Report
 from forwarder.model.units import PaymentHash
 from forwarder.store import forwards, interventions, merchants, payments, reconciliation
+from forwarder.store.database import StoreError, is_refusal
 from forwarder.worker.common import Common
+from forwarder.worker.discoveries import Discoveries
 from forwarder.worker.intake import Intake
 from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
@@ -42,7 +47,7 @@ class Audit:
     def __init__(
         self,
         common: Common,
-        pages: Sequence[Sequence[Entry]],
+        pages: Sequence[LedgerPage],
         wallet: Wallet,
         intake: Intake,
         *,
@@ -59,77 +64,116 @@ class Audit:
         self._source = wallet.source
         self._merchants: Sequence[Merchant] = ()
         self._received: dict[str, PaymentHash] = {}
-        # Of two under one stem, the one that has settled counts.
-        ours = sorted((e for page in pages for e in page if _is_ours(e)), key=_is_paid)
-        self._by_name = {without_attempt(e.external_id): e for e in ours}
-        self._payouts = {e.payment_hash: e for e in ours}
+        self._payouts: dict[PaymentHash | None, Entry] = {}
+        self._named: defaultdict[str, dict[int, Entry]] = defaultdict(dict)
         self._paid_on: dict[tuple[PaymentHash, int], Entry] = {}
         self._taken: set[PaymentHash] = set()
         self.report = Report(dry_run, entries=sum(map(len, pages)))
+        self.discoveries = Discoveries(common, wallet.source, self.report)
 
     async def run(self) -> Report:
         """Audit the pages, which are newest first."""
         async with self._database.reading() as tx:
             self._merchants = await merchants.everyone(tx)
+        self._know_payouts()
         for page in reversed(self._pages):
+            await self._unreadable(page)
             await self._receipts([entry for entry in page if self._payout_of(entry) is None])
         for page in reversed(self._pages):
             await self._sends(page)
         for page in reversed(self._pages):
-            await self._returns(page)
+            await self._each(filter(self._payout_of, page), self._return)
         return self.report
+
+    def _know_payouts(self) -> None:
+        """Index what a forwarder has sent: of two under one stem, the one that has settled."""
+        sent = [entry for page in self._pages for entry in page if _is_sent(entry)]
+        for entry in sorted(sent, key=_is_paid):
+            if (name := payout_name(entry.external_id)) is not None:
+                self._payouts[entry.payment_hash] = entry
+                self._named[name.digest][name.position] = entry
+
+    # One entry by itself
+
+    async def _each(
+        self, entries: Iterable[Entry], handle: Callable[[Entry], Awaitable[None]]
+    ) -> None:
+        for entry in entries:
+            try:
+                await handle(entry)
+            except StoreError as exc:
+                if not is_refusal(exc):
+                    raise
+                await self._set_aside(entry, exc)
+            except (ValueError, TypeError, LookupError) as exc:
+                await self._set_aside(entry, exc)
+
+    async def _set_aside(self, entry: Entry, exc: Exception) -> None:
+        text = f"this entry could not be kept: {type(exc).__name__}"
+        kind = FindingKind.UNREADABLE_ENTRY
+        await self.discoveries.entry(kind, entry, text, entry.payment_hash)
+
+    async def _unreadable(self, page: LedgerPage) -> None:
+        for one in page.unreadable:
+            text = f"this entry could not be understood: {one.why}"
+            await self.discoveries.open(FindingKind.UNREADABLE_ENTRY, one.id, text)
 
     # Receipts
 
     async def _receipts(self, page: Sequence[Entry]) -> None:
         """Take in what nobody told us of, and book what has come back."""
-        income = [(r.payment_hash, entry) for entry in page if (r := entry.receipt()) is not None]
-        hashes = [payment_hash for payment_hash, _ in income]
+        income = {entry.id: receipt for entry in page if (receipt := _receipt(entry)) is not None}
+        hashes = [receipt.payment_hash for receipt in income.values()]
         async with self._database.reading() as tx:
             kept = await payments.among(tx, hashes)
             payouts = await forwards.paying(tx, hashes)
-        for payment_hash, entry in income:
-            if payment_hash in payouts:
-                await self._refund(entry, payouts[payment_hash])
-                continue
-            self._remember(payment_hash)
-            if payment_hash not in kept:
-                kept |= await self._missed(entry, payment_hash)
-            if payment_hash in kept:
-                await self._received_as(entry, kept[payment_hash])
+
+        async def take(entry: Entry) -> None:
+            if (receipt := income.get(entry.id)) is None:
+                text = "money came without anything that it could be known by"
+                kind = FindingKind.UNMATCHED_RECEIPT
+                return await self.discoveries.entry(kind, entry, text, None)
+            if (forward := payouts.get(receipt.payment_hash)) is not None:
+                return await self._refund(entry, forward)
+            self._remember(receipt.payment_hash)
+            if receipt.payment_hash not in kept:
+                kept.update(await self._missed(entry, receipt))
+            if (payment := kept.get(receipt.payment_hash)) is not None:
+                await self._received_as(entry, payment)
+
+        await self._each((entry for entry in page if entry.is_income), take)
 
     def _remember(self, payment_hash: PaymentHash) -> None:
-        """What a payout of this payment is called, by any key, and whether there is one already."""
-        for stem in self._keyring.forward_prefixes(payment_hash, position=0):
-            self._received[stem] = payment_hash
-            if (sent := self._by_name.get(stem)) is not None:
-                self._paid_on[payment_hash, 0] = sent
+        """What its payouts are called, by any key, and which of them there are already."""
+        for digest in self._keyring.forward_digests(payment_hash):
+            self._received[digest] = payment_hash
+            for position, sent in self._named.get(digest, {}).items():
+                self._paid_on[payment_hash, position] = sent
 
-    async def _missed(self, entry: Entry, payment_hash: PaymentHash) -> dict[PaymentHash, Payment]:
+    async def _missed(self, entry: Entry, receipt: Receipt) -> dict[PaymentHash, Payment]:
         """Take it in; returns what is kept of it then."""
-        self._taken.add(payment_hash)
-        self.report.missed.append(payment_hash)
-        log.warning("a payment was missed", payment_hash=payment_hash, sats=entry.amount)
-        receipt = entry.receipt()
-        if receipt is None or self.report.dry_run:
-            return {}
-        await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._paid_on)
-        await failpoint("audit.taken")
+        self._taken.add(receipt.payment_hash)
+        is_foreign = self._keyring.seller(entry.external_id, self._merchants) is None
+        if not self.report.dry_run:
+            await self._intake.take([receipt], self._source, Witness.RECONCILIATION, self._paid_on)
+            await failpoint("audit.taken")
         async with self._database.reading() as tx:
-            return await payments.among(tx, [payment_hash])
+            kept = await payments.among(tx, [receipt.payment_hash])
+        is_matched = any(payment.invoice_id is not None for payment in kept.values())
+        if is_matched or not is_foreign:
+            self.report.missed.append(receipt.payment_hash)
+            log.warning(
+                "a payment was missed", payment_hash=receipt.payment_hash, sats=entry.amount
+            )
+        return kept
 
     async def _received_as(self, entry: Entry, payment: Payment) -> None:
         """Compare a receipt with the payment that is kept of its hash."""
         if payment.transaction_id != entry.id:
             # A payment is forwarded once, so what came on top of it is for a person.
-            self.report.drift_sats += entry.amount
-            log.critical(
-                "an invoice was paid twice",
-                payment_hash=payment.payment_hash,
-                transaction_id=entry.id,
-                sats=entry.amount,
-            )
-            return
+            text = "an invoice was paid once more: only its first payment is forwarded"
+            kind = FindingKind.SECOND_RECEIPT
+            return await self.discoveries.entry(kind, entry, text, payment.payment_hash)
         self.report.drift_sats += abs(payment.received - entry.amount)
         if payment.invoice_id is None:
             await self._unmatched(entry, payment.payment_hash)
@@ -138,14 +182,24 @@ class Audit:
         """A payment of no invoice that we have: it may be one that our database has lost."""
         merchant = self._keyring.seller(entry.external_id, self._merchants)
         if merchant is None:
-            self.report.unmatched.append(payment_hash)
+            await self._unexplained(entry, payment_hash)
         elif self._may_still_be_kept(entry, payment_hash):
             self.report.young.append(payment_hash)
         elif await self._is_rebuilt(entry, payment_hash, merchant):
             self._taken.add(payment_hash)
             self.report.rebuilt.append(payment_hash)
+            kind, note = FindingKind.UNMATCHED_RECEIPT, "its invoice is kept again"
+            await self.discoveries.explain(kind, entry.id, note)
         else:
-            self.report.unmatched.append(payment_hash)
+            await self._unexplained(entry, payment_hash)
+
+    async def _unexplained(self, entry: Entry, payment_hash: PaymentHash) -> None:
+        self.report.unmatched.append(payment_hash)
+        text = "money came for no invoice of ours"
+        if is_sale_name(entry.external_id):
+            text = "money came for an invoice of a forwarder's that is not kept here"
+        kind = FindingKind.UNMATCHED_RECEIPT
+        await self.discoveries.entry(kind, entry, text, payment_hash)
 
     async def _is_rebuilt(
         self, entry: Entry, payment_hash: PaymentHash, merchant: Merchant
@@ -164,7 +218,7 @@ class Audit:
     def _may_still_be_kept(self, entry: Entry, payment_hash: PaymentHash) -> bool:
         """Whether the call that made the invoice may be under way; what was paid on was kept."""
         is_young = entry.created_at > self._clock() - LOST_AFTER
-        return is_young and (payment_hash, 0) not in self._paid_on
+        return is_young and not any(known == payment_hash for known, _ in self._paid_on)
 
     # Returns
 
@@ -172,26 +226,23 @@ class Audit:
         """The SEND that has come back with this receipt."""
         return None if entry.receipt() is None else self._payouts.get(entry.payment_hash)
 
-    async def _returns(self, page: Sequence[Entry]) -> None:
+    async def _return(self, entry: Entry) -> None:
         """Book what has come back, now that the forwards of all sends are known."""
-        for entry in page:
-            sent = self._payout_of(entry)
-            if sent is None:
-                continue
-            if forward := await self._by_stem(sent):
-                await self._refund(entry, forward)
-            else:
-                await self._receipts([entry])
+        sent = self._payout_of(entry)
+        forward = None if sent is None else await self._by_name(sent)
+        if forward is None:
+            await self._receipts([entry])
+        else:
+            await self._refund(entry, forward)
 
     async def _refund(self, entry: Entry, forward: Forward) -> None:
-        if self.report.dry_run:
-            self.report.refunded.append(entry.id)
-            return
-        async with self._database.transaction() as tx:
-            if not await reconciliation.book_refund(tx, entry, forward, self._clock()):
-                return
+        if not self.report.dry_run:
+            async with self._database.transaction() as tx:
+                if not await reconciliation.book_refund(tx, entry, forward, self._clock()):
+                    return
         self.report.refunded.append(entry.id)
-        log.error("a payout came back", payment_hash=forward.payment_hash, sats=entry.amount)
+        text = "what was forwarded came back: whoever it is for has not got it"
+        await self.discoveries.entry(FindingKind.REFUND, entry, text, forward.payment_hash)
 
     # Sends
 
@@ -201,47 +252,54 @@ class Audit:
         async with self._database.reading() as tx:
             by_hash = await forwards.paying(tx, [e.payment_hash for e in paid if e.payment_hash])
             by_name = await forwards.named(tx, [e.external_id for e in paid if e.external_id])
-        for entry in paid:
+
+        async def explain(entry: Entry) -> None:
             forward = by_hash.get(entry.payment_hash or PaymentHash(""))
             forward = forward or by_name.get(entry.external_id or "")
-            await self._send(entry, forward or await self._by_stem(entry))
+            await self._send(entry, forward or await self._by_name(entry))
 
-    async def _by_stem(self, entry: Entry) -> Forward | None:
+        await self._each(paid, explain)
+
+    async def _by_name(self, entry: Entry) -> Forward | None:
         """The forward of a send that was made by a later state of our database than this one."""
-        payment_hash = self._received.get(without_attempt(entry.external_id))
+        name = payout_name(entry.external_id)
+        if name is None:
+            return None
+        payment_hash = self._received.get(name.digest)
         async with self._database.reading() as tx:
             if payment_hash is None:
-                return await forwards.of_stem(tx, without_attempt(entry.external_id))
+                return await forwards.of_stem(tx, name.stem)
             found = await forwards.of_payment(tx, payment_hash)
-        return found[0] if found else None
+        return next((one for one in found if one.position == name.position), None)
 
     async def _send(self, entry: Entry, forward: Forward | None) -> None:
         match forward:
             case None:
-                if _is_ours(entry):
-                    self._stray(entry)
+                await self._foreign(entry)
             case Forward(state=ForwardState.FORWARDED | ForwardState.RESOLVED):
-                self._compare(entry, forward)
+                await self._compare(entry, forward)
             case _:
                 await self._settle(entry, forward)
 
-    def _stray(self, entry: Entry) -> None:
-        self.report.strays.append(entry.id)
-        self.report.drift_sats += -entry.amount
-        log.error("a payout belongs to no payment of ours", transaction_id=entry.id)
+    async def _foreign(self, entry: Entry) -> None:
+        text = "money was sent, and not by a forward of ours"
+        if payout_name(entry.external_id) is not None:
+            self.report.strays.append(entry.id)
+            self.report.drift_sats += -entry.amount
+            text = "a payout of a forwarder's was sent for a payment that is not kept here"
+        await self.discoveries.entry(FindingKind.FOREIGN_SEND, entry, text, entry.payment_hash)
 
-    def _compare(self, entry: Entry, forward: Forward) -> None:
+    async def _compare(self, entry: Entry, forward: Forward) -> None:
         if forward.transaction_id == entry.id:
             self.report.drift_sats += abs(-entry.amount - forward.amount)
             if forward.payment_hash in self._taken:
                 self._found_paid(forward)
             return
-        self.report.drift_sats += -entry.amount
-        log.critical(
-            "a forward was paid twice",
-            payment_hash=forward.payment_hash,
-            transaction_id=entry.id,
-        )
+        text = "a payment was forwarded once more"
+        if forward.state is ForwardState.RESOLVED:
+            text = "a payment that was settled by hand was forwarded as well"
+        kind = FindingKind.DOUBLE_PAYOUT
+        await self.discoveries.entry(kind, entry, text, forward.payment_hash)
 
     async def _settle(self, entry: Entry, forward: Forward) -> None:
         self.report.drift_sats += abs(-entry.amount - forward.amount)
@@ -262,11 +320,14 @@ class Audit:
         log.warning("a payout was found paid", payment_hash=forward.payment_hash)
 
 
+def _receipt(entry: Entry) -> Receipt | None:
+    """What an entry of income has brought; what came for no invoice is known by its own id."""
+    return entry.receipt() or entry.transfer()
+
+
 def _is_paid(entry: Entry) -> bool:
     return entry.direction is Direction.SEND and entry.status is EntryStatus.SUCCESS
 
 
-def _is_ours(entry: Entry) -> bool:
-    """Whether a forwarder made the invoice that this entry has paid, this one or another."""
-    sent = entry.direction is Direction.SEND and entry.status is not EntryStatus.FAILURE
-    return sent and (entry.external_id or "").startswith(FORWARD)
+def _is_sent(entry: Entry) -> bool:
+    return entry.direction is Direction.SEND and entry.status is not EntryStatus.FAILURE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from forwarder.model import bolt11
 from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
-from forwarder.model.ledger import Entry, Paid, Proof, Underway, proof_of
+from forwarder.model.ledger import LedgerPage, Paid, Proof, Underway, proof_of
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import Refusal
 from forwarder.model.source import Source
@@ -55,11 +55,14 @@ class BlinkWallet:
     async def invoice_of(self, payment_hash: PaymentHash) -> Issued:
         return await self.account.client.invoice_of(self.id, payment_hash)
 
-    def income_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def income_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         return self.entries_since(since)
 
-    def entries_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def entries_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         return self.account.client.entries_since(self.id, since)
+
+    def history(self, cursor: str | None) -> AsyncIterator[LedgerPage]:
+        return self.account.client.history(self.id, cursor)
 
     async def pay(self, payout: PayoutInvoice) -> Paid | Underway | Refusal:
         return await self.account.client.pay_invoice(self.id, payout.payment_request)

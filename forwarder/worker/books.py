@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from forwarder.model import calendar
 from forwarder.model.calendar import Slot
+from forwarder.model.finding import Finding, FindingState
 from forwarder.model.sale import Page, Place, Sale, Wanted
 from forwarder.model.source import Source
 from forwarder.model.trade import Trade
 from forwarder.model.units import PaymentHash
-from forwarder.store import figures, journal, overview, reconciliation, sales, trade
+from forwarder.store import figures, findings, journal, overview, reconciliation, sales, trade
 from forwarder.store.database import Database
 from forwarder.store.figures import Figures
 from forwarder.store.journal import Step
@@ -43,6 +44,10 @@ class Overview:
     day_begun: datetime
     day: Day
     last_run: LastRun | None
+    findings: int
+    """How many are open."""
+    drift_sats: int
+    """By how much ledgers and books differ, as far as nobody has closed it."""
 
 
 class Books:
@@ -80,6 +85,8 @@ class Books:
         now = self._clock()
         begun = calendar.midnight(now, zone)
         async with self._database.reading() as tx:
+            last_run = await reconciliation.overall(tx)
+            last_drift = 0 if last_run is None else last_run.drift_sats
             return Overview(
                 now=now,
                 figures=await figures.read(tx),
@@ -89,8 +96,15 @@ class Books:
                 zone=zone,
                 day_begun=begun,
                 day=await overview.day(tx, begun),
-                last_run=await reconciliation.overall(tx),
+                last_run=last_run,
+                findings=sum((await findings.counts(tx)).values()),
+                drift_sats=last_drift + await findings.difference(tx),
             )
+
+    async def findings(self, state: FindingState | None, after: int, limit: int) -> list[Finding]:
+        """What ledgers show and nothing explains, oldest first, from the one after `after` on."""
+        async with self._database.reading() as tx:
+            return await findings.listed(tx, state, after, limit)
 
     async def trade(self, slots: Sequence[Slot]) -> list[Trade]:
         """What came and what arrived in each slot."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
 
 import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.actor import Actor
+from forwarder.model.finding import Finding
 from forwarder.model.forward import OPEN, Forward, ForwardState
-from forwarder.model.units import PaymentHash
-from forwarder.store import forwards, interventions, payments
+from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
+from forwarder.model.payout import LEDGER_MAY_LAG
+from forwarder.model.units import PaymentHash, iso
+from forwarder.store import findings, forwards, interventions, payments
 from forwarder.worker.common import Common
 from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
@@ -32,12 +37,36 @@ class NothingHeld(DeskError):
     """No forward of that payment is held, so there is nothing to settle by hand."""
 
 
+class NoSuchFinding(DeskError):
+    """No finding of that id is kept."""
+
+
+class ClosedBefore(DeskError):
+    """That finding is closed already, and its note stays as it is."""
+
+
+class AlreadyForwarded(DeskError):
+    """The ledger shows the payment that an operator was about to settle by hand."""
+
+
+class NotYetSure(DeskError):
+    """The ledger may not show yet what was sent. `sure_at` is from when on it can be asked."""
+
+    def __init__(self, sure_at: datetime) -> None:
+        self.sure_at = sure_at
+        super().__init__(
+            f"this was sent a short while ago, and its ledger may show that late: ask again at "
+            f"{iso(sure_at)}; nothing was changed, so pay nothing by hand yet"
+        )
+
+
 class Desk:
     """The operator's side of the worker. `actor`, who asks from where, goes into the journal."""
 
     def __init__(self, common: Common) -> None:
         self._database = common.database
         self._notifier = common.notifier
+        self._wallets = common.wallets
         self._payout_bell = common.bells.payout
         self._clock = common.clock
         self._metrics = common.metrics
@@ -60,12 +89,15 @@ class Desk:
         return await self._replay(chosen, actor, dry_run)
 
     async def resolve(self, payment_hash: PaymentHash, note: str, actor: Actor) -> list[Forward]:
-        """Record that a person has settled what is held, and how: final.
+        """Record that a person settles what is held, and how: final.
 
-        Raises `NoSuchPayment`, `NothingHeld`.
+        The source's ledger is asked first, for what it has paid nobody is to pay by hand. Raises
+        `NoSuchPayment`, `NothingHeld`, `AlreadyForwarded`, `NotYetSure`, `CallError`.
         """
         known = await self._forwards(payment_hash)
         held = [forward for forward in known if forward.state is ForwardState.HELD]
+        for forward in held:
+            await self._check_unpaid(forward)
         now = self._clock()
         async with self._database.transaction() as tx:
             done = [f for f in held if await interventions.resolve(tx, f, note, actor, now)]
@@ -77,6 +109,51 @@ class Desk:
         log.info("settled by hand", payment_hash=payment_hash, actor=actor.value)
         await self._notifier.deliver(told)
         return done
+
+    async def close_finding(self, finding_id: int, note: str, actor: Actor) -> Finding:
+        """Record what a person knows of a finding. Raises `NoSuchFinding`, `ClosedBefore`."""
+        async with self._database.transaction() as tx:
+            known = await findings.find(tx, finding_id)
+            if known is None:
+                raise NoSuchFinding
+            if not await findings.close(tx, known, note, actor, self._clock()):
+                raise ClosedBefore
+            closed = await findings.find(tx, finding_id)
+        log.info("a finding was closed", finding=finding_id, actor=actor.value)
+        return closed or known
+
+    async def _check_unpaid(self, forward: Forward) -> None:
+        """Make sure that no payment of ours has left, or may have."""
+        if forward.payout is None or forward.sent_at is None:
+            return
+        wallet = await self._wallets.of(forward.source)
+        if forward.sent_from in (None, wallet.id):
+            await self._compare(forward, await wallet.proof(forward.payout))
+        sure_at = forward.sent_at + LEDGER_MAY_LAG
+        if self._clock() < sure_at:
+            raise NotYetSure(sure_at)
+
+    async def _compare(self, forward: Forward, proof: Proof) -> None:
+        match proof:
+            case Paid() as sent:
+                await self._settle(forward, sent)
+                raise AlreadyForwarded
+            case Underway():
+                raise NotYetSure(self._clock() + LEDGER_MAY_LAG)
+            case Unpaid():
+                pass
+            case _:
+                assert_never(proof)
+
+    async def _settle(self, forward: Forward, sent: Paid) -> None:
+        """Keep that it was forwarded: the ledger shows it."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            if not await interventions.find_paid(tx, forward, sent, now):
+                return
+            told = await complete(tx, forward, now)
+        self._metrics.ended(forward, End.FOUND_PAID, now)
+        await self._notifier.deliver(told)
 
     async def _replay(
         self, chosen: Sequence[Forward], actor: Actor, dry_run: bool

@@ -19,7 +19,7 @@ from forwarder.model.units import WalletId
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.phoenixd.errors import PhoenixdError
 from forwarder.settings import Settings
-from forwarder.store import merchants, secrets
+from forwarder.store import findings, merchants, secrets
 from forwarder.store.database import Database, DatabaseError
 from forwarder.store.secrets import ForeignSecret
 from forwarder.store.vault import Vault, VaultError
@@ -47,6 +47,7 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             yield await _secret(settings, database)
             async for finding in _merchants(settings, database):
                 yield finding
+            yield await _unexplained(database)
     except DatabaseError as exc:
         yield Finding("database", False, str(exc))
     yield await _blinkpos(settings)
@@ -55,6 +56,14 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     if settings.phoenixd_host is not None and settings.phoenixd_token is not None:
         yield await _node(settings.phoenixd_host, settings.phoenixd_token)
     yield await _clock(settings, clock)
+
+
+async def _unexplained(database: Database) -> Finding:
+    async with database.reading() as tx:
+        count = sum((await findings.counts(tx)).values())
+    if not count:
+        return Finding("findings", True, "the ledgers show nothing that is not explained")
+    return Finding("findings", False, f"{count} are open: see `forwarder findings`")
 
 
 async def _secret(settings: Settings, database: Database) -> Finding:

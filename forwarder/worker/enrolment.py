@@ -56,9 +56,12 @@ async def enrol_from_environment(tx: Transaction, settings: Settings, now: datet
         return
     marks = _marks(settings, api_key, token)
     vault = Vault(settings.keyring())
-    if await merchants.environment(tx, name) in marks:
-        known = await merchants.named(tx, name)
-        if known is not None and not await merchants.has_key(tx, vault, known, api_key):
+    known = await merchants.named(tx, name)
+    if known is not None and await merchants.environment(tx, name) in marks:
+        await merchants.mark_environment(tx, known, marks[0])
+        if await merchants.has_key(tx, vault, known, api_key):
+            await merchants.reseal(tx, vault, known)
+        else:
             log.warning("a command has changed the environment's merchant: that counts", name=name)
         return
     merchant = await merchants.put(

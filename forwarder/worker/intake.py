@@ -121,7 +121,8 @@ class Intake:
         return Kept(receipt, invoice, await self._settle(tx, invoice, payment, sends))
 
     def _note(self, kept: Kept, source: Source, witness: Witness) -> None:
-        self._metrics.received_payment(kept.receipt, source, witness)
+        if kept.invoice is not None:  # what others receive on the account says nothing of us
+            self._metrics.received_payment(kept.receipt, source, witness)
         log.info(
             "a payment was received",
             payment_hash=kept.receipt.payment_hash,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from forwarder.model import bolt11
 from forwarder.model.bolt11 import Bolt11Error
 from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
-from forwarder.model.ledger import Entry, Paid, Proof, Underway, proof_of
+from forwarder.model.ledger import Entry, LedgerPage, Paid, Proof, Underway, proof_of
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import EXPIRED, Refusal
 from forwarder.model.source import Source
@@ -20,6 +21,8 @@ from forwarder.phoenixd import errors as phoenixd
 from forwarder.phoenixd.client import MAX_DESCRIPTION, PhoenixdClient
 from forwarder.worker.clock import Clock
 from forwarder.worker.wallet import CLOCKS_MAY_DIFFER
+
+_BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,13 @@ class NodeWallet:
             raise self.unknown(f"the node's invoice cannot be read: {exc}") from exc
         return Issued(payment_hash, found.invoice, issued_at)
 
-    def income_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def income_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         return self.client.incoming_since(since)
 
-    async def entries_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def history(self, cursor: str | None) -> AsyncIterator[LedgerPage]:
+        return self.client.incoming_since(_BEGINNING, offset=int(cursor or 0))
+
+    async def entries_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         async for page in self.client.incoming_since(since):
             yield page
         async for page in self.client.outgoing_since(since):

@@ -17,16 +17,19 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.errors import CallError
-from forwarder.model.ledger import Entry
+from forwarder.model.history import Outcome
+from forwarder.model.ledger import LedgerPage
 from forwarder.model.report import Report
 from forwarder.model.source import Source
-from forwarder.store import invoices, merchants, reconciliation
+from forwarder.store import invoices, reconciliation
 from forwarder.store.database import Transaction
 from forwarder.store.reconciliation import LastRun
 from forwarder.worker.audit import Audit
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
+from forwarder.worker.lookback import Lookback
+from forwarder.worker.missing_sends import MissingSends
 from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
@@ -46,7 +49,8 @@ class Reconciler:
         self._common = common
         self._database = common.database
         self._wallets = common.wallets
-        self._keyring = common.keyring
+        self._lookback = Lookback(common)
+        self._missing = MissingSends(common)
         self._intake = intake
         self._clock = common.clock
         self._metrics = common.metrics
@@ -105,39 +109,29 @@ class Reconciler:
 
     async def _audit(self, source: Source, since: datetime | None, dry_run: bool) -> Report:
         wallet = await self._wallets.of(source)
-        pages = await self._read(wallet, since)
-        report = await Audit(self._common, pages, wallet, self._intake, dry_run=dry_run).run()
+        begin = since or await self._since(wallet) or await self._first(wallet)
+        pages = [] if begin is None else [page async for page in _pages(wallet, begin)]
+        audit = Audit(self._common, pages, wallet, self._intake, dry_run=dry_run)
+        report = await audit.run()
+        if begin is not None:
+            await self._missing.look(wallet, begin, pages, audit.discoveries)
         await failpoint("reconciler.audited")
         if not dry_run:
             await self._keep(wallet, since, pages, report)
             await failpoint("reconciler.moved")
+        report.drift_sats += await audit.discoveries.difference()
         return report
 
-    async def _read(self, wallet: Wallet, since: datetime | None) -> list[Sequence[Entry]]:
-        since = since or await self._since(wallet)
-        if since is None:
-            return await self._read_first(wallet)
-        return [page async for page in _pages(wallet, since)]
+    async def _first(self, wallet: Wallet) -> datetime | None:
+        """From when on a ledger is read that never was: from its beginning, if sales were lost.
 
-    async def _read_first(self, wallet: Wallet) -> list[Sequence[Entry]]:
-        """Read a ledger that was never read to its end: all of it, if our database was lost.
-
-        Otherwise what the account has received before there was a service is left alone.
+        Otherwise what the account has received before there was a service is left alone; None if
+        nothing was ever sold.
         """
+        if await self._lookback.outcome(wallet) is Outcome.LOST:
+            return BEGINNING
         async with self._database.reading() as tx:
-            first = await invoices.first_issued(tx, wallet.source, wallet.id)
-        pages: list[Sequence[Entry]] = []
-        is_lost = False
-        async for page in _pages(wallet, BEGINNING):
-            pages.append(page)
-            is_lost = is_lost or await self._is_lost(page)
-            # A page beyond our first sale: tills go on selling while the ledger of a lost database
-            # is read, and that can be cut.
-            if not is_lost and (first is None or (page and page[0].created_at < first)):
-                break
-        if is_lost:
-            return pages
-        return [] if first is None else [page async for page in _pages(wallet, first)]
+            return await invoices.first_issued(tx, wallet.source, wallet.id)
 
     async def _since(self, wallet: Wallet) -> datetime | None:
         """From when on a ledger is read; None for a database that has not come to its end."""
@@ -146,19 +140,11 @@ class Reconciler:
         # A clock that ran ahead and was put right hides nothing that comes after.
         return None if read_until is None else min(read_until, self._clock()) - OVERLAP
 
-    async def _is_lost(self, page: Sequence[Entry]) -> bool:
-        """Whether there are sales of ours that are not kept: then our database was lost."""
-        async with self._database.reading() as tx:
-            sellers = await merchants.everyone(tx)
-            kept = await invoices.among(tx, [e.payment_hash for e in page if e.payment_hash])
-        sales = [entry for entry in page if self._keyring.seller(entry.external_id, sellers)]
-        return any(entry.payment_hash not in kept for entry in sales)
-
     async def _keep(
         self,
         wallet: Wallet,
         since: datetime | None,
-        pages: Sequence[Sequence[Entry]],
+        pages: Sequence[LedgerPage],
         report: Report,
     ) -> None:
         times = [entry.created_at for page in pages for entry in page]
@@ -175,7 +161,7 @@ class Reconciler:
             log.error("a ledger and ours differ", source=wallet.source, sats=report.drift_sats)
 
 
-async def _pages(wallet: Wallet, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+async def _pages(wallet: Wallet, since: datetime) -> AsyncIterator[LedgerPage]:
     async for page in wallet.entries_since(since):
         await failpoint("reconciler.read")
         yield page

@@ -12,9 +12,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from forwarder import __version__
+from forwarder.model.finding import FindingKind
 from forwarder.model.handshakes import LIMIT, WINDOW
 from forwarder.model.source import Source
-from forwarder.store import figures, hints, invoices, recent, reconciliation
+from forwarder.store import figures, findings, hints, invoices, recent, reconciliation
 from forwarder.store.database import StoreError
 from forwarder.store.figures import Figures
 from forwarder.store.recent import HANDSHAKES
@@ -36,6 +37,10 @@ class Kept:
     pending: Mapping[Source, int]
     """Invoices that wait to be paid."""
     last_run: LastRun | None
+    findings: Mapping[FindingKind, int]
+    """What nothing explains and nobody has closed."""
+    difference: int
+    """By how many satoshis that makes ledgers and books differ."""
     handshakes: int
     unannounced: int
     """Payments of the last day at the node that no webhook has told of."""
@@ -70,6 +75,8 @@ async def _read(common: Common, now: datetime) -> Kept:
             await figures.read(tx),
             {source: (await invoices.pending(tx, source)).count for source in Source},
             await reconciliation.overall(tx),
+            await findings.counts(tx),
+            await findings.difference(tx),
             len(await recent.times(tx, HANDSHAKES, now - WINDOW, now)),
             await hints.unannounced(tx, Source.PHOENIXD, now - _DAY),
         )
@@ -122,15 +129,17 @@ class _Standing(Collector):
         )
         left = max(0, LIMIT - kept.handshakes)
         yield _gauge("handshakes_left", "Websockets that may still be opened this minute.", left)
+        text = "What a ledger shows and nothing explains, until a person closes it."
+        yield _labelled("findings", text, "kind", kept.findings)
         if kept.last_run is not None:
-            yield from _of_last_run(kept.last_run)
+            yield from _of_last_run(kept.last_run, kept.difference)
 
 
-def _of_last_run(run: LastRun) -> Iterator[GaugeMetricFamily]:
+def _of_last_run(run: LastRun, difference: int) -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "reconciliation_drift_sats",
-        "By how much the sources' ledgers and ours differed at the last reading.",
-        run.drift_sats,
+        "By how much the sources' ledgers and ours differ, until a person closes why.",
+        run.drift_sats + difference,
     )
     yield _gauge(
         "reconciliation_last_run_timestamp_seconds",

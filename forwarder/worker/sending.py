@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
 from forwarder.model.errors import CallError, NeverSent, Refused
-from forwarder.model.forward import Forward, PayoutInvoice, Verdict
+from forwarder.model.forward import Forward, Verdict
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
 from forwarder.model.payout import (
     Absent,
@@ -92,7 +92,7 @@ class Sending:
 
     async def _pay(self, forward: Forward, wallet: Wallet) -> Next:
         try:
-            answer = await wallet.pay(_payout(forward))
+            answer = await wallet.pay(forward.made_payout)
             await failpoint("sending.answered")
         except NeverSent:
             return await self._moves.try_again(forward)
@@ -143,11 +143,11 @@ class Sending:
     async def _ask(self, forward: Forward) -> Proof:
         await failpoint("sending.proving")
         wallet = await self._wallet(forward)
-        proof = await wallet.proof(_payout(forward))
+        proof = await wallet.proof(forward.made_payout)
         if isinstance(proof, Unpaid) and forward.absent_at is not None:
             # What one query does not show yet another one may.
             stems = self._keyring.forward_prefixes(forward.payment_hash, forward.position)
-            proof = await wallet.proof_by_list(_payout(forward), stems)
+            proof = await wallet.proof_by_list(forward.made_payout, stems)
         await failpoint("sending.proven")
         return proof
 
@@ -202,9 +202,3 @@ class Sending:
                 return await self._moves.renew(forward)
             case _:
                 assert_never(consequence)
-
-
-def _payout(forward: Forward) -> PayoutInvoice:
-    if forward.payout is None:
-        raise AssertionError(f"a forward in {forward.state} has a payout invoice")
-    return forward.payout

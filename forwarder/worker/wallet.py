@@ -6,14 +6,14 @@ its answers prove, differs: `blink_wallet` and `node_wallet`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from forwarder.model.errors import Unknown
 from forwarder.model.forward import Forward, PayoutInvoice
 from forwarder.model.invoice import Issued, Order
-from forwarder.model.ledger import Entry, Paid, Proof, Underway
+from forwarder.model.ledger import LedgerPage, Paid, Proof, Underway
 from forwarder.model.payment import Receipt
 from forwarder.model.refusal import Refusal
 from forwarder.model.source import Source
@@ -47,11 +47,14 @@ class Wallet(Protocol):
     async def invoice_of(self, payment_hash: PaymentHash) -> Issued:
         """A customer's invoice, as the wallet still has it."""
 
-    def income_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def income_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         """Entries with all receipts since a time by its own clock, in pages, newest first."""
 
-    def entries_since(self, since: datetime) -> AsyncIterator[Sequence[Entry]]:
+    def entries_since(self, since: datetime) -> AsyncIterator[LedgerPage]:
         """All entries, in the same way."""
+
+    def history(self, cursor: str | None) -> AsyncIterator[LedgerPage]:
+        """Entries with all receipts there ever were, on from the cursor of a page, newest first."""
 
     async def pay(self, payout: PayoutInvoice) -> Paid | Underway | Refusal:
         """Pay a payout invoice. Only `Paid` proves anything."""

@@ -26,7 +26,15 @@ from forwarder.web import questions, requests, traffic
 from forwarder.web.errors import ApiError
 from forwarder.web.keys import QUOTAS, SERVICE
 from forwarder.web.proxies import farthest
-from forwarder.web.questions import Broadcast, Charted, Exported, Listed, Resolution, Where
+from forwarder.web.questions import (
+    Broadcast,
+    Charted,
+    Exported,
+    Found,
+    Listed,
+    Resolution,
+    Where,
+)
 from forwarder.web.quotas import Quotas
 from forwarder.web.requests import Identify, Listing, NewInvoice
 from forwarder.web.sockets import Socket
@@ -136,6 +144,11 @@ ANSWERS: Final[Mapping[type[BaseModel], Mapping[str, tuple[str, ...]]]] = {
         "limit": ("1", "100", "101", "0", "+5", " 5", "0x10", "5_0"),
         "before": (*TIMES, *(f"{TIMES[0]}_{word}" for word in WORDS)),
     },
+    Found: {
+        "state": ("open", "closed", "OPEN", "", "open,closed", "all"),
+        "after": ("0", "7", "-1", "1.0", "\u0663", "1e2", "", "9" * 19),
+        "limit": ("1", "100", "101", "0", "+5"),
+    },
     Charted: {
         "from": TIMES,
         "to": TIMES,
@@ -193,6 +206,9 @@ def judge_question(read: BaseModel) -> None:
             assert len(calendar.slots(start, end, read.by, read.zone)) <= calendar.MAX_SLOTS + 1
         case Exported():
             assert questions._EARLIEST <= read.since <= questions._LATEST
+        case Found():
+            assert 1 <= read.limit <= 100
+            assert 0 <= read.after < 2**63
         case Listing():
             assert 1 <= read.limit <= 100
             assert read.since is None or iso(read.since).endswith("Z")

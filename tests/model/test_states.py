@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from forwarder.model import forward, invoice
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import InvoiceState, Order
 from forwarder.model.units import Sats
+from tests.model.samples import FORWARD, PAYOUT
 
 # Every move that the architecture allows; a forward can be found paid in any state but a final one.
 INVOICE_MOVES = {
@@ -72,3 +75,9 @@ def test_blink_never_ends_an_invoice_before_we_do(seconds: int) -> None:
     at_blink = order.expires_in_minutes * 60
     assert seconds <= at_blink < seconds + 60
     assert order.ends_before_blink is (at_blink > seconds)
+
+
+def test_a_payout_invoice_is_there_from_the_moment_it_is_made() -> None:
+    assert FORWARD.made_payout == PAYOUT
+    with pytest.raises(ValueError, match="has no payout invoice"):
+        _ = replace(FORWARD, payout=None).made_payout

@@ -137,7 +137,19 @@ async def test_lists_come_in_pages_and_whole(bench: Bench, monkeypatch: pytest.M
     sent = [len(page) async for page in bench.client.outgoing_since(BEGINNING, whole=True)]
     assert received == sent == [2, 2, 1]
     soon = datetime.now(UTC) + timedelta(hours=1)
-    assert [page async for page in bench.client.incoming_since(soon)] == [[]]
+    assert [page async for page in bench.client.incoming_since(soon)] == []
+
+
+async def test_a_page_that_is_short_in_the_middle_is_not_the_last_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each page the node leaves out what was on the chain."""
+    monkeypatch.setattr(module, "PAGE", 3)
+    for number in range(4):
+        bench.node.pay((await sell(bench, f"pos-{number}")).serialized)
+        bench.node.books.on_chain.append(datetime.now(UTC))
+    received = [len(page) async for page in bench.client.incoming_since(BEGINNING)]
+    assert (sum(received), min(received)) == (4, 1)
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -234,7 +246,7 @@ _RECEIVED = {"paymentHash": HASH, "isPaid": True, "receivedSat": 1, "createdAt":
 )
 async def test_a_list_that_is_not_understood_is_not_known(listed: object) -> None:
     async def read(client: PhoenixdClient) -> None:
-        async for _page in client.incoming_since(BEGINNING):
+        async for _page in client.incoming_since(BEGINNING, whole=True):
             pass
 
     with pytest.raises(Unknown):

@@ -156,6 +156,8 @@ class FakeBooks:
             day_begun=NOW,
             day=Day(nothing, nothing, nothing),
             last_run=None,
+            findings=0,
+            drift_sats=0,
         )
 
 

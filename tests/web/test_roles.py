@@ -64,6 +64,8 @@ MAY_CALL = {
     "GET /api/payments/{payment_hash}": OPERATOR,
     "POST /api/payments/{payment_hash}/replay": OPERATOR,
     "POST /api/payments/{payment_hash}/resolve": OPERATOR,
+    "GET /api/findings": OPERATOR,
+    "POST /api/findings/{finding_id}/close": OPERATOR,
     "POST /api/reconcile": OPERATOR,
     "GET /metrics": OPERATOR,
     "GET /openapi.json": EVERYONE,
@@ -143,7 +145,10 @@ class House:
     async def call(self, method: str, route: Route, caller: str) -> tuple[int, str | None]:
         """The status of a call, and what it says of the token that it wants."""
         path = route.path.format(
-            external_id="sale-1", payment_hash=self.shown.payment_hash, name="main.js"
+            external_id="sale-1",
+            finding_id=1,
+            payment_hash=self.shown.payment_hash,
+            name="main.js",
         )
         token = self._page_token(caller)
         query = {"token": token} if caller in PAGES else {}

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, text, update
 
 from forwarder import failpoints
+from forwarder.model.finding import Finding, FindingKind, FindingState
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, InvoiceState, Order
 from forwarder.model.keyring import Keyring
@@ -29,7 +30,7 @@ from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash, Sats, WalletId
 from forwarder.sandbox import Account, Fault, FaultKind, Sandbox, Timing
 from forwarder.settings import Settings
-from forwarder.store import claims, forwards, journal, merchants, tables
+from forwarder.store import claims, findings, forwards, journal, merchants, tables
 from forwarder.store.database import Database
 from forwarder.store.vault import Vault
 from forwarder.worker import invoicing, patience, sending
@@ -37,6 +38,7 @@ from forwarder.worker.accounts import Accounts
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.common import Common
+from forwarder.worker.desk import Desk
 from forwarder.worker.expiry import Expiry
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.handshakes import Handshakes
@@ -185,6 +187,7 @@ class Shop:
     expiry: Expiry = field(init=False)
     sales: Sales = field(init=False)
     worker: Worker = field(init=False)
+    desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = common = Common(
@@ -200,6 +203,7 @@ class Shop:
         self.expiry = Expiry(common, [self.catch_up])
         self.sales = self.sales_with(self.accounts)
         self.worker = Worker(self, self.accounts)
+        self.desk = Desk(common)
 
     def sales_with(self, accounts: Accounts) -> Sales:
         """The tills' side, on these accounts."""
@@ -274,6 +278,15 @@ class Shop:
         async with self.database.reading() as tx:
             return await forwards.of_payment(tx, invoice.payment_hash)
 
+    async def findings(self, state: FindingState | None = FindingState.OPEN) -> list[Finding]:
+        """What no person has explained yet."""
+        async with self.database.reading() as tx:
+            return await findings.listed(tx, state, 0, 100)
+
+    async def found(self) -> list[FindingKind]:
+        """Of which kinds that is."""
+        return [finding.kind for finding in await self.findings()]
+
     async def story(self, payment_hash: PaymentHash) -> list[str]:
         """The steps of a payment."""
         async with self.database.reading() as tx:
@@ -293,6 +306,12 @@ class Shop:
         yield
         async with self.database.transaction() as tx:
             await tx.execute(text(f"ALTER TABLE lost RENAME TO {table}"))
+
+    async def refuse(self, table: str, when: str) -> None:
+        """Let the database refuse to keep such a row."""
+        trigger = f"CREATE TRIGGER picky BEFORE INSERT ON {table} WHEN {when} "
+        async with self.database.transaction() as tx:
+            await tx.execute(text(f"{trigger} BEGIN SELECT RAISE(ABORT, 'picky'); END"))
 
     async def lose(self) -> None:
         """Lose all that is kept of sales, as with a database that is not there any more."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from forwarder.model.calendar import Unit, slots, zone_named
+from forwarder.model.finding import FindingState
 from forwarder.model.sale import Search, Standing, Wanted
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
@@ -99,3 +100,15 @@ async def test_a_broadcast_is_told_here_at_once(shop: Shop) -> None:
         service.notifier.enter(page)
         assert await service.broadcast("closing soon") == 1
     assert [notice.message for notice in page.notices] == ["closing soon"]
+
+
+async def test_what_nothing_explains_is_listed_and_counted(shop: Shop, books: Books) -> None:
+    await shop.queue()
+    payer = shop.blink.open_account("payer", sats=2)
+    first, second = [await shop.blink.transfer(payer, shop.pos, 1) for _ in range(2)]
+    await shop.reconciler.reconcile()
+    found = await books.findings(FindingState.OPEN, 0, 1)
+    assert [one.transaction_id for one in found] == [first.id]
+    rest = await books.findings(None, found[0].id, 100)
+    assert [one.transaction_id for one in rest] == [second.id]
+    assert await books.findings(FindingState.CLOSED, 0, 100) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -11,9 +12,10 @@ from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import Invoice
 from forwarder.model.payment import Share
 from forwarder.model.units import PaymentHash, Sats
+from forwarder.sandbox.lateness import QUERIES
 from forwarder.store import forwards, payments
-from forwarder.worker.desk import Desk, NoSuchPayment, NothingHeld
-from tests.worker.conftest import Shop
+from forwarder.worker.desk import AlreadyForwarded, Desk, NoSuchPayment, NothingHeld, NotYetSure
+from tests.worker.conftest import PAY, Shop
 
 NOWHERE = PaymentHash("ee" * 32)
 
@@ -121,3 +123,80 @@ async def test_a_page_is_told_only_when_the_last_part_of_a_payment_has_arrived(
     assert shop.page.kinds == ["payment"]
     await shop.worker.work()
     assert (shop.earned, shop.page.kinds) == (400, ["payment", "forwarded"])
+
+
+# What the ledger says before anybody pays by hand
+
+
+async def lost(shop: Shop) -> Invoice:
+    """A payout whose answer was lost, and that is held before anybody has looked."""
+    invoice = await shop.queue()
+    shop.fault(PAY, "lost_answer")
+    await shop.worker.work()
+    await shop.force(
+        await shop.forward(invoice), state=ForwardState.HELD, held_reason="x", owner=None
+    )
+    return invoice
+
+
+async def test_what_the_ledger_shows_as_paid_nobody_settles_by_hand(shop: Shop) -> None:
+    invoice = await lost(shop)
+    with pytest.raises(AlreadyForwarded):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+    await shop.is_forwarded(invoice)
+    with pytest.raises(NothingHeld):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+
+
+async def test_what_the_ledger_may_still_show_is_not_settled_by_hand_yet(shop: Shop) -> None:
+    invoice = await lost(shop)
+    for query in QUERIES:
+        shop.blink.delay_sends(query, 190)
+    with pytest.raises(NotYetSure, match="pay nothing by hand yet") as refused:
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+    assert refused.value.sure_at > shop.clock()
+    assert (await shop.forward(invoice)).state is ForwardState.HELD
+    shop.clock.advance(201)
+    with pytest.raises(AlreadyForwarded):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+
+
+async def test_what_is_under_way_is_not_settled_by_hand(shop: Shop) -> None:
+    invoice = await shop.queue()
+    shop.fault(PAY, "pending_then_success", seconds=3_600)
+    await shop.worker.work()
+    await shop.force(await shop.forward(invoice), state=ForwardState.HELD, held_reason="x")
+    shop.clock.advance(201)
+    with pytest.raises(NotYetSure):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+
+
+async def test_what_was_sent_long_ago_and_is_not_in_the_ledger_can_be_settled_by_hand(
+    shop: Shop,
+) -> None:
+    invoice = await shop.queue()
+    shop.fault(PAY, "timeout_before")
+    shop.fault(PAY, "http_503")
+    await shop.worker.work()
+    await shop.force(await shop.forward(invoice), state=ForwardState.HELD, held_reason="x")
+    shop.clock.advance(201)
+    (done,) = await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+    assert done.payment_hash == invoice.payment_hash
+    assert (await shop.worker.work(), shop.sends) == (0, 0)
+
+
+async def test_what_was_sent_from_another_wallet_is_waited_for(shop: Shop) -> None:
+    """Its ledger cannot be asked any more."""
+    invoice = await lost(shop)
+    await shop.force(await shop.forward(invoice), sent_from="a" * 36)
+    with pytest.raises(NotYetSure):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+
+
+async def test_what_somebody_has_found_paid_meanwhile_is_not_found_twice(shop: Shop) -> None:
+    invoice = await lost(shop)
+    due = shop.clock() + timedelta(hours=1)
+    await shop.force(await shop.forward(invoice), owner="somebody", due_at=due)
+    with pytest.raises(AlreadyForwarded):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+    assert (await shop.forward(invoice)).state is ForwardState.HELD

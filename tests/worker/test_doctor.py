@@ -30,7 +30,14 @@ async def findings(shop: Shop, clock: Clock = utc_now, **settings: object) -> di
 
 async def test_where_all_is_well_all_is_well(shop: Shop) -> None:
     found = await findings(shop)
-    assert list(found) == ["database", "secret", "merchant 'merchant'", "BlinkPOS key", "clock"]
+    assert list(found) == [
+        "database",
+        "secret",
+        "merchant 'merchant'",
+        "findings",
+        "BlinkPOS key",
+        "clock",
+    ]
     assert all(finding.ok for finding in found.values()), found
     assert "1000000 sat" in found["BlinkPOS key"].detail
     assert shop.pos_key not in repr(found)

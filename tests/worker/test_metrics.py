@@ -129,6 +129,7 @@ async def test_a_payout_that_only_the_ledger_knew_of_is_counted_as_found(shop: S
 async def test_readings_of_the_ledger_are_counted_by_what_they_showed(shop: Shop) -> None:
     nothing = await scraped(shop)
     assert "forwarder_reconciliation_drift_sats" not in nothing.names
+    await shop.sell()
     await shop.reconciler.reconcile()
     shop.fault(READ, "http_503")
     with pytest.raises(BlinkError):

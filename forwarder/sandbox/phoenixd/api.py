@@ -32,6 +32,7 @@ ROUTES: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/payments/outgoing"): "outgoing_list",
     ("GET", "/payments/outgoingbyhash/{hash}"): "outgoing",
 }
+_ON_CHAIN: Final = "onChain"
 FULL_ONLY: Final[frozenset[Operation]] = frozenset({"payinvoice"})
 
 Reply = views.View | list[views.View]
@@ -184,7 +185,7 @@ class Api:
         paid = [one for one in self.books.incoming.values() if one.completed_at is not None]
         paid.sort(key=lambda one: one.completed_at or now, reverse=True)
         shown = [views.incoming(one, now) for one in paid]
-        return _page(request, shown, "completedAt")
+        return self._page(request, shown, "completedAt")
 
     def _outgoing(self, request: Request) -> views.View:
         found = self.books.sent(request.payment_hash)
@@ -195,7 +196,19 @@ class Api:
     def _outgoing_list(self, request: Request) -> list[views.View]:
         lists_all = request.query.get("all") == "true"
         listed = [one for one in self.books.outgoing if lists_all or one.status != "failed"]
-        return _page(request, [views.outgoing(one) for one in reversed(listed)], "createdAt")
+        return self._page(request, [views.outgoing(one) for one in reversed(listed)], "createdAt")
+
+    def _page(self, request: Request, rows: list[views.View], at: str) -> list[views.View]:
+        """A page, newest first. What is on the chain counts to its length, and is then left out."""
+        since = int(request.query.get("from", 0))
+        limit = int(request.query.get("limit", DEFAULT_LIMIT))
+        offset = int(request.query.get("offset", 0))
+        chain = [
+            {at: views.milliseconds(moment), _ON_CHAIN: True} for moment in self.books.on_chain
+        ]
+        both = sorted([*rows, *chain], key=lambda row: int(str(row[at])), reverse=True)
+        shown = [row for row in both if int(str(row[at])) >= since]
+        return [row for row in shown[offset : offset + limit] if _ON_CHAIN not in row]
 
     def _failure(self, request: Request, reason: str) -> views.View:
         payment_hash = bolt11.decode(_invoice_in(request)).terms.payment_hash
@@ -209,14 +222,6 @@ def _invoice_in(request: Request) -> str:
     except ValueError as exc:
         raise Refused(400, "Parameter invoice is not a bolt11invoice") from exc
     return invoice
-
-
-def _page(request: Request, newest_first: list[views.View], at: str) -> list[views.View]:
-    since = int(request.query.get("from", 0))
-    limit = int(request.query.get("limit", DEFAULT_LIMIT))
-    offset = int(request.query.get("offset", 0))
-    shown = [view for view in newest_first if int(str(view[at])) >= since]
-    return shown[offset : offset + limit]
 
 
 def _json(reply: Reply) -> Answer:

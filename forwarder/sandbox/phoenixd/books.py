@@ -67,6 +67,7 @@ class Books:
     fee_credit_sats: int = 0  # what only fees can be paid with
     incoming: dict[str, Incoming] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
+    on_chain: list[datetime] = field(default_factory=list)  # when something came, and went again
 
     def create(
         self, sats: int | None, description: str, expires_in: timedelta, external_id: str | None

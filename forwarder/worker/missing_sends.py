@@ -1,0 +1,58 @@
+"""Looks whether the ledger has what our books say was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from forwarder.model.errors import CallError
+from forwarder.model.finding import FindingKind
+from forwarder.model.forward import Forward
+from forwarder.model.ledger import LedgerPage, Unpaid
+from forwarder.model.payout import LEDGER_MAY_LAG
+from forwarder.store import forwards
+from forwarder.worker.common import Common
+from forwarder.worker.discoveries import Discoveries
+from forwarder.worker.wallet import Wallet
+
+log = structlog.get_logger(__name__)
+
+ASKED_AT_ONCE: Final = 20  # forwards that are asked about one by one in a run; the rest in the next
+
+
+class MissingSends:
+    """Finds forwards that count as paid and whose payment the ledger does not show."""
+
+    def __init__(self, common: Common) -> None:
+        self._database = common.database
+        self._clock = common.clock
+
+    async def look(
+        self, wallet: Wallet, since: datetime, pages: Sequence[LedgerPage], found: Discoveries
+    ) -> None:
+        """Compare what has ended since, and was old enough to be shown. Costs no call as a rule."""
+        shown = {entry.id for page in pages for entry in page}
+        until = self._clock() - LEDGER_MAY_LAG
+        async with self._database.reading() as tx:
+            ended = await forwards.sent_between(tx, wallet.source, wallet.id, since, until)
+        missing = [one for one in ended if one.transaction_id not in shown and one.payout]
+        for forward in missing[:ASKED_AT_ONCE]:
+            if await self._is_missing(wallet, forward):
+                await found.open(
+                    FindingKind.MISSING_SEND,
+                    str(forward.transaction_id),
+                    "a forward counts as paid, and the ledger has no payment of it",
+                    forward.payment_hash,
+                    forward.amount,
+                )
+
+    async def _is_missing(self, wallet: Wallet, forward: Forward) -> bool:
+        """Clocks differ, and lists are cut: only the ledger itself can say that it has none."""
+        try:
+            return isinstance(await wallet.proof(forward.made_payout), Unpaid)
+        except CallError as exc:
+            log.warning("a payment could not be looked up", reason=str(exc))
+            return False
