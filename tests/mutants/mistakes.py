@@ -330,7 +330,9 @@ MISTAKES: Final = (
                 "        return Receipt(self.payment_hash, self.id, Sats(self.amount))",
                 "        return Receipt(self.payment_hash, self.id, Sats(abs(self.amount)))",
             ),
-            Patch("forwarder/model/ledger.py", "is None or self.amount <= 0", "is None"),
+            Patch(
+                "forwarder/model/ledger.py", "return settled and self.amount > 0", "return settled"
+            ),
         ),
         ("tests/model/test_ledger.py::test_anything_else_is_no_income",),
     ),
@@ -537,8 +539,7 @@ MISTAKES: Final = (
         (
             Patch(
                 "forwarder/worker/node_wallet.py",
-                "        sent = [e for e in await self._sent(made_at) "
-                "if e.payment_hash == payout.payment_hash]\n",
+                "        sent = await self._sent(made_at)\n",
                 "        sent: list[Entry] = []\n",
             ),
         ),
@@ -546,6 +547,55 @@ MISTAKES: Final = (
             "tests/worker/test_node.py::"
             "test_an_unpaid_payment_is_not_proven_by_a_call_that_the_node_may_not_know",
         ),
+    ),
+    Mistake(
+        "a short page taken for the last",
+        (
+            Patch(
+                "forwarder/phoenixd/client.py",
+                "            if not listed or listed == before:",
+                "            if len(before) % PAGE or not listed:",
+            ),
+        ),
+        (
+            "tests/phoenixd/test_client.py::"
+            "test_a_page_that_is_short_in_the_middle_is_not_the_last_one",
+        ),
+    ),
+    Mistake(
+        "a finding forgotten",
+        (
+            Patch(
+                "forwarder/worker/reconciler.py",
+                "        report.drift_sats += await audit.discoveries.difference()\n",
+                "",
+            ),
+        ),
+        (
+            "tests/worker/test_reconciler.py::test_a_forward_that_was_paid_twice_is_told_and_counted",
+        ),
+    ),
+    Mistake(
+        "one odd entry that stops all others",
+        (
+            Patch(
+                "forwarder/worker/audit.py",
+                "                if not is_refusal(exc):",
+                "                if True:",
+            ),
+        ),
+        ("tests/worker/test_findings.py::test_an_entry_that_the_database_refuses_is_set_aside",),
+    ),
+    Mistake(
+        "settled by hand without a look at the ledger",
+        (
+            Patch(
+                "forwarder/worker/desk.py",
+                "            await self._check_unpaid(forward)\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/worker/test_desk.py::test_what_the_ledger_shows_as_paid_nobody_settles_by_hand",),
     ),
     Mistake(
         "the money of one source sent from another",

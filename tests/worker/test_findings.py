@@ -13,6 +13,7 @@ from forwarder.model.finding import FindingKind, FindingState
 from forwarder.model.forward import ForwardState
 from forwarder.model.history import Outcome
 from forwarder.model.invoice import Invoice
+from forwarder.model.ledger import Direction, Entry, EntryStatus, LedgerPage
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.sandbox.invoices import InvoiceOrder
@@ -185,7 +186,6 @@ async def test_an_entry_that_is_not_understood_stops_no_other(shop: Shop) -> Non
     await shop.is_forwarded(invoice)
 
 
-@pytest.mark.parametrize("exc", [ValueError("odd"), TypeError("odd"), KeyError("odd")])
 async def test_money_that_nothing_names_is_a_finding_and_no_payment(shop: Shop) -> None:
     """An id that is none of Blink's today: it could be the one of something else tomorrow."""
     entry = Entry("odd-id", Direction.RECEIVE, EntryStatus.SUCCESS, 300, None, None, shop.clock())
@@ -196,6 +196,7 @@ async def test_money_that_nothing_names_is_a_finding_and_no_payment(shop: Shop) 
     assert (finding.transaction_id, finding.payment_hash) == ("odd-id", None)
 
 
+@pytest.mark.parametrize("exc", [ValueError("odd"), TypeError("odd"), KeyError("odd")])
 async def test_an_entry_that_cannot_be_handled_is_set_aside(
     shop: Shop, exc: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
