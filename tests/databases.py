@@ -6,9 +6,9 @@ import asyncio
 import itertools
 import shutil
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -65,6 +65,56 @@ class Cluster:
         for command in commands:
             await connection.execute(command)
         await connection.close()
+
+
+@dataclass
+class Relay:
+    """A way to the server that can fall silent, as behind a firewall that forgets."""
+
+    sockets: str
+    port: int = 0
+    _flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    _pipes: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    @asynccontextmanager
+    async def serve(cls, cluster: Cluster) -> AsyncIterator[Relay]:
+        """A relay on a port of loopback, until the end of the block."""
+        relay = cls(cluster.sockets)
+        relay.thaw()
+        async with await asyncio.start_server(relay._accept, "127.0.0.1", 0) as server:
+            relay.port = server.sockets[0].getsockname()[1]
+            yield relay
+            for pipe in relay._pipes:
+                pipe.cancel()
+
+    def url(self, name: str) -> str:
+        """Where a database is, this way."""
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def freeze(self) -> None:
+        """Carry nothing more, either way, and close nothing."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Go on."""
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_unix_connection(f"{self.sockets}/.s.PGSQL.5432")
+        for source, target in ((reader, there[1]), (there[0], writer)):
+            pipe = asyncio.create_task(self._carry(source, target))
+            self._pipes.add(pipe)
+            pipe.add_done_callback(self._pipes.discard)
+
+    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            try:
+                while data := await source.read(65_536):
+                    await self._flowing.wait()
+                    target.write(data)
+            finally:
+                target.close()
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def after_absence(forward: Forward, sent_for: timedelta, now: datetime) -> Absen
     """
     if sent_for < LEDGER_MAY_LAG:
         return ReadAgain(f"its ledger may show it late: {forward.refusal}", now)
-    if forward.absent_at is None:
+    if forward.absent_at is None or forward.absent_at > now:  # read under a clock put right since
         return Absent()
     if now < forward.absent_at + BETWEEN_READINGS:
         return ReadAgain("its ledger is read once more", forward.absent_at + BETWEEN_READINGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, make_url, select
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     DataError,
@@ -26,9 +27,10 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     StatementError,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from forwarder.store import sqlite
+from forwarder.store.postgres import ALONE, Postgres, cut_off_when_late
 
 Transaction = AsyncConnection
 """What the modules of this room work in: one transaction, ended by whoever opened it."""
@@ -76,8 +78,10 @@ class Database:
             if self.is_embedded:
                 self._writer = sqlite.engine(self._url, begin="IMMEDIATE", pool_size=1)
                 self._reader = sqlite.engine(self._url, begin="DEFERRED", pool_size=4)
+                self._postgres = None
             else:
-                self._writer = create_async_engine(self._url, pool_size=10)
+                self._postgres = Postgres(self._url)
+                self._writer = self._postgres.engine
                 # As on SQLite, all that one transaction reads is of one moment.
                 self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
@@ -94,6 +98,8 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back."""
+        if self._postgres is not None:
+            return await self._postgres.close()
         await self._writer.dispose()
         await self._reader.dispose()
 
@@ -101,20 +107,39 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction that may write: committed at the end, undone by an exception."""
         with self._observed("write"):
-            async with self._writer.begin() as connection:
+            async with self._begin(self._writer) as connection:
                 yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads, and waits for no writer."""
         with self._observed("read"):
-            async with self._reader.begin() as connection:
+            async with self._begin(self._reader) as connection:
                 yield connection
 
-    async def ping(self) -> None:
-        """Ask for a sign of life. Raises `StoreError`."""
+    @asynccontextmanager
+    async def _begin(self, engine: AsyncEngine) -> AsyncIterator[Transaction]:
+        """A transaction that ends in time, one way or the other."""
+        if self._postgres is None:  # a file answers, and its lock is waited for no longer than said
+            async with engine.begin() as connection:
+                yield connection
+            return
+        async with (
+            _connected(engine) as connection,
+            cut_off_when_late(connection),
+            connection.begin(),
+        ):
+            yield connection
+
+    def is_gone(self) -> bool:
+        """Whether its file was deleted: what is written then is lost with the last who has it."""
+        return self.is_embedded and not Path(self._url.database or "").exists()
+
+    async def time(self) -> datetime:
+        """What time it is where PostgreSQL runs; a file has no time. Raises `StoreError`."""
         async with self.reading() as tx:
-            await tx.execute(select(1))
+            now: datetime = (await tx.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        return now
 
     @contextmanager
     def _observed(self, access: Access) -> Iterator[None]:
@@ -134,12 +159,18 @@ class Database:
         try:
             with _explained():
                 async with self._writer.begin() as connection:
-                    await connection.run_sync(_upgrade)
+                    await self._upgrade_alone(connection)
         except CommandError as exc:
             raise DatabaseError(f"a newer program has made this database: {exc}") from exc
         except (SQLAlchemyError, OSError) as exc:
             reason = getattr(exc, "orig", None) or exc
             raise DatabaseError(f"cannot open the database {self._shown()}: {reason}") from exc
+
+    async def _upgrade_alone(self, tx: Transaction) -> None:
+        if self._postgres is not None:
+            for statement in ALONE:
+                await tx.execute(text(statement))
+        await tx.run_sync(_upgrade)
 
     def _shown(self) -> str:
         """The URL without user, password and host: of a password with an @ these show a part."""
@@ -161,6 +192,20 @@ class Database:
                 "or use PostgreSQL for several processes"
             ) from exc
         return lock
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool. That there is none to be had is the database's failure too."""
+    connecting = engine.connect()
+    try:
+        connection = await connecting
+    except OSError as exc:
+        raise StoreError(f"the database cannot be reached: {type(exc).__name__}") from exc
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @contextmanager

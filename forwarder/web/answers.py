@@ -5,7 +5,7 @@ Their names are those on the wire.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
@@ -107,6 +107,7 @@ class Alive(TypedDict):
 
 
 class Ready(TypedDict):
-    """Whether sales can be made."""
+    """Whether sales can be made; `reason` is in words, and only there if not."""
 
     status: Literal["ready", "not ready"]
+    reason: NotRequired[str]

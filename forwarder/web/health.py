@@ -26,6 +26,7 @@ async def alive(_request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """`GET /readyz`."""
-    if await request.app[SERVICE].ready():
+    reason = await request.app[SERVICE].lacks()
+    if reason is None:
         return answer(Ready(status="ready"))
-    return answer(Ready(status="not ready"), status=503)
+    return answer(Ready(status="not ready", reason=reason), status=503)

@@ -19,6 +19,7 @@ from forwarder.model.units import WalletId
 from forwarder.store import merchants
 from forwarder.store.database import Database
 from forwarder.store.vault import Vault
+from forwarder.worker import pulse
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +102,7 @@ class Accounts:
         """Find out every wallet before it is needed, so that a forward need not ask first."""
         while True:
             all_known = await self._know_all()
-            await asyncio.sleep(LOOK_AGAIN_SECONDS if all_known else LEARN_AGAIN_SECONDS)
+            await pulse.rest(LOOK_AGAIN_SECONDS if all_known else LEARN_AGAIN_SECONDS)
 
     async def _know_all(self) -> bool:
         async with self._database.reading() as tx:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from forwarder.worker import pulse
+
 
 class Bell:
     """Rung by whoever has changed something, waited for by the one loop that it concerns."""
@@ -18,8 +20,9 @@ class Bell:
     async def wait(self, seconds: float | None = None) -> bool:
         """Wait for a ring, no longer than `seconds`; says whether it rang."""
         try:
-            async with asyncio.timeout(seconds):
-                await self._rung.wait()
+            with pulse.resting():
+                async with asyncio.timeout(seconds):
+                    await self._rung.wait()
         except TimeoutError:
             return False
         self._rung.clear()

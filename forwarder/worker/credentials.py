@@ -6,7 +6,6 @@ that reading is all that it can do, and each time goes into the journal.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,6 +22,7 @@ from forwarder.model.units import WalletId
 from forwarder.settings import Settings
 from forwarder.store import journal
 from forwarder.store.journal import Step
+from forwarder.worker import pulse
 from forwarder.worker.common import Common
 
 log = structlog.get_logger(__name__)
@@ -92,7 +92,7 @@ class Credentials:
         """Ask Blink again and again what the key can do."""
         while True:
             answered = await self.check()
-            await asyncio.sleep(CHECK_SECONDS if answered else CHECK_AGAIN_SECONDS)
+            await pulse.rest(CHECK_SECONDS if answered else CHECK_AGAIN_SECONDS)
 
     async def check(self) -> bool:
         """Ask Blink what the key can do; returns whether it has answered."""

@@ -34,6 +34,7 @@ from forwarder.model.report import Report
 from forwarder.model.source import Source
 from forwarder.phoenixd import client as phoenixd
 from forwarder.store.database import Access, Ending
+from forwarder.worker import pulse
 
 # They double what is scraped, and nobody reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -196,16 +197,19 @@ class Metrics:
 
     def called_blink(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call to Blink has ended."""
+        pulse.beat()
         self.blink_calls.labels(operation, outcome).inc()
         self.blink_call_seconds.labels(operation).observe(seconds)
 
     def called_phoenixd(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call to the node has ended."""
+        pulse.beat()
         self.phoenixd_calls.labels(operation, outcome).inc()
         self.phoenixd_call_seconds.labels(operation).observe(seconds)
 
     def transacted(self, access: Access, ending: Ending, seconds: float) -> None:
         """A database transaction has ended."""
+        pulse.beat()
         self.transactions.labels(access, ending).inc()
         self.transaction_seconds.labels(access).observe(seconds)
 

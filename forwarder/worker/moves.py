@@ -25,7 +25,7 @@ from forwarder.worker.metrics import End
 
 log = structlog.get_logger(__name__)
 
-LEASE: Final = timedelta(seconds=60)  # longer than any call of ours, and renewed while we live
+LEASE: Final = timedelta(seconds=5)  # renewed while we live: one that has frozen delays no other
 LANE_WAIT: Final = timedelta(seconds=0.2)
 FIRST_WAIT_SECONDS: Final = 0.25  # doubled with each try, and drawn at random below that
 
@@ -142,7 +142,8 @@ class Moves:
         """Stay in this state, and try again later."""
         due_at = self._next_try(forward)
         if not_before is not None:
-            due_at = max(due_at, not_before)
+            # What was kept under a clock that ran ahead would be due beyond any horizon of ours.
+            due_at = min(max(due_at, not_before), self._clock() + self._longest_wait)
         async with self._database.transaction() as tx:
             await moves.postpone(tx, forward, reason, due_at, self.lease())
         self._metrics.retries.labels(forward.state).inc()

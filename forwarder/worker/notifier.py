@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from forwarder.model.message import Message, Notice
+from forwarder.worker import pulse
 
 REMEMBERED: Final = 1_000
 
@@ -50,7 +51,8 @@ class Notifier:
         """Wait until there is a page."""
         while self.is_idle:
             self._is_joined.clear()
-            await self._is_joined.wait()
+            with pulse.resting():
+                await self._is_joined.wait()
 
     def join(self, invoice_id: int, page: Page) -> None:
         """From now on the page is also told what happens to this invoice."""

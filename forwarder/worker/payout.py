@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 from typing import Final
@@ -12,21 +15,31 @@ import structlog
 
 from forwarder.failpoints import failpoint
 from forwarder.model.forward import Forward
+from forwarder.model.source import Source
 from forwarder.store import claims
 from forwarder.store.database import StoreError
 from forwarder.store.moves import LostClaim
+from forwarder.worker import pulse
 from forwarder.worker.common import Common
 from forwarder.worker.forwarding import Forwarding
 from forwarder.worker.moves import Moves
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 16  # their payout invoices are made side by side; their sends take turns
-LEASE_RENEWAL_SECONDS: Final = 20.0  # a third of a lease
+AT_ONCE: Final = 16  # of each source: invoices are made side by side, and sends take turns
+LEASE_RENEWAL_SECONDS: Final = 1.5  # a third of a lease
 SHORTEST_REST_SECONDS: Final = 0.02
 DATABASE_PAUSE_SECONDS: Final = 2.0
 RETRY_PAUSE: Final = timedelta(seconds=5)
-LONGEST_REST_SECONDS: Final = 10.0  # another process may have died and left something to us
+LONGEST_REST_SECONDS: Final = 2.0  # another process may have died and left something to us
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A forward that is worked on."""
+
+    source: Source
+    task: asyncio.Task[None]
 
 
 class Payout:
@@ -38,7 +51,7 @@ class Payout:
         self._moves = moves
         self._bell = common.bells.payout
         self._unread = common.unread
-        self._working: dict[int, asyncio.Task[None]] = {}
+        self._working: dict[int, Working] = {}
         self._draining = False
 
     async def run(self) -> None:
@@ -59,7 +72,7 @@ class Payout:
     async def keep_leases(self) -> None:
         """Until cancelled, prolong our leases: a forward may wait longer than one for its turn."""
         while True:
-            await asyncio.sleep(LEASE_RENEWAL_SECONDS)
+            await pulse.rest(LEASE_RENEWAL_SECONDS)
             if not self._working:
                 continue
             with suppress(StoreError):
@@ -71,36 +84,45 @@ class Payout:
         self._draining = True
         self._forwarding.stop()
         if self._working:
-            await asyncio.wait(self._working.values(), timeout=seconds)
+            tasks = [working.task for working in self._working.values()]
+            await asyncio.wait(tasks, timeout=seconds)
         lease = self._moves.lease()
         async with self._database.transaction() as tx:
             await claims.drop_leases(tx, lease.now, lease.owner)
 
     async def _take_due(self, group: asyncio.TaskGroup) -> float | None:
         """Begin what is due; says how long to wait for a ring then, if it is not to be for ever."""
-        free = AT_ONCE - len(self._working)
-        if self._draining or free <= 0:
+        free = self._free()
+        if self._draining or not free:
             return None
-        if (seconds := await self._seconds_until_due()) > 0:
+        others = set(Source) - set(free)
+        if (seconds := await self._seconds_until_due(others)) > 0:
             return min(seconds, LONGEST_REST_SECONDS)
         await failpoint("payout.due")
         async with self._database.transaction() as tx:
             lease, working = self._moves.lease(), list(self._working)
-            claimed = await claims.claim(tx, lease, free, working, self._unread)
+            claimed = await claims.claim(tx, lease, min(free.values()), working, others)
         await failpoint("payout.claimed")
         for forward in claimed:
             task = group.create_task(self._work(forward), name=f"forward {forward.id}")
-            self._working[forward.id] = task
+            self._working[forward.id] = Working(forward.source, task)
         return SHORTEST_REST_SECONDS
 
-    async def _seconds_until_due(self) -> float:
+    def _free(self) -> dict[Source, int]:
+        """How many more may be taken up of each source: one that is slow delays no other."""
+        busy = Counter(working.source for working in self._working.values())
+        left = {source: AT_ONCE - busy[source] for source in Source if source not in self._unread}
+        return {source: count for source, count in left.items() if count > 0}
+
+    async def _seconds_until_due(self, others: Collection[Source]) -> float:
         lease = self._moves.lease()
         async with self._database.reading() as tx:
-            due_at = await claims.next_due(tx, lease, self._unread)
+            due_at = await claims.next_due(tx, lease, others)
         return inf if due_at is None else (due_at - lease.now).total_seconds()
 
     async def _work(self, forward: Forward) -> None:
         """Take one forward as far as it goes now."""
+        pulse.leave()
         with structlog.contextvars.bound_contextvars(
             payment_hash=forward.payment_hash,
             position=forward.position,

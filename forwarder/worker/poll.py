@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import structlog
 
 from forwarder.model.errors import CallError
 from forwarder.store import invoices
+from forwarder.worker import pulse
 from forwarder.worker.catch_up import CatchUp
 from forwarder.worker.common import Common
 
@@ -31,7 +31,7 @@ class Poll:
         while True:
             while await self._is_waiting():
                 await self._look()
-                await asyncio.sleep(POLL_SECONDS)
+                await pulse.rest(POLL_SECONDS)
             await self._bell.wait(IDLE_SECONDS)
 
     async def _is_waiting(self) -> bool:

@@ -24,6 +24,7 @@ from forwarder.model.source import Source
 from forwarder.store import invoices, reconciliation
 from forwarder.store.database import Transaction
 from forwarder.store.reconciliation import LastRun
+from forwarder.worker import pulse
 from forwarder.worker.audit import Audit
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
@@ -65,7 +66,7 @@ class Reconciler:
                 report = await self._reconcile(source, None, dry_run=False)
             except CallError as exc:
                 log.warning("a ledger could not be read", source=source.value, reason=str(exc))
-                await asyncio.sleep(TRY_AGAIN_SECONDS)
+                await pulse.rest(TRY_AGAIN_SECONDS)
                 continue
             self._found_current(source)
             await self._rest(bell, report)
@@ -78,7 +79,7 @@ class Reconciler:
             seconds = min(seconds, YOUNG_SECONDS)
         if await bell.wait(seconds):
             # What was not seen may be under way there, and is to have settled.
-            await asyncio.sleep(SETTLED_SECONDS)
+            await pulse.rest(SETTLED_SECONDS)
 
     def _found_current(self, source: Source) -> None:
         """From now on money is paid from there: our database is as old as its ledger."""
@@ -101,9 +102,14 @@ class Reconciler:
         return await self.reconcile(BEGINNING)
 
     async def _reconcile(self, source: Source, since: datetime | None, *, dry_run: bool) -> Report:
-        async with self._one_at_a_time[source]:
+        lock = self._one_at_a_time[source]
+        with pulse.resting():
+            await lock.acquire()
+        try:
             with self._metrics.reconciliation():
                 report = await self._audit(source, since, dry_run)
+        finally:
+            lock.release()
         self._metrics.reconciled(report)
         return report
 

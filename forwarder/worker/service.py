@@ -17,13 +17,13 @@ from forwarder.model.source import Source
 from forwarder.phoenixd.client import PhoenixdClient
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import broadcasts, claims, secrets
-from forwarder.store.database import Database, StoreError
+from forwarder.store.database import Database
 from forwarder.store.vault import Vault
 from forwarder.worker import scrape
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.books import Books
 from forwarder.worker.catch_up import CatchUp
-from forwarder.worker.clock import Clock, utc_now
+from forwarder.worker.clock import Clock
 from forwarder.worker.common import Common
 from forwarder.worker.credentials import Credentials
 from forwarder.worker.desk import Desk
@@ -39,9 +39,11 @@ from forwarder.worker.metrics import Metrics
 from forwarder.worker.moves import Moves
 from forwarder.worker.payout import Payout
 from forwarder.worker.poll import Poll
+from forwarder.worker.readiness import Readiness
 from forwarder.worker.reconciler import Reconciler
 from forwarder.worker.sales import Sales
 from forwarder.worker.sending import Sending
+from forwarder.worker.shared_clock import SharedClock, clock_of
 from forwarder.worker.subscription import Subscription
 from forwarder.worker.supervisor import Supervisor
 from forwarder.worker.tail import Tail
@@ -85,10 +87,11 @@ class Service:
         self._tail = Tail(common)
         self._handshakes = Handshakes(common)
         self._supervisor = Supervisor(common.metrics)
+        self._readiness = Readiness(common, self._supervisor)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Service]:
+    async def open(cls, settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
         """Run the service until the end of the block, then drain it.
 
         Raises `SettingsError`, `DatabaseError`, `TokenTaken`, and `ForeignSecret`.
@@ -112,7 +115,7 @@ class Service:
         cls,
         settings: Settings,
         database: Database,
-        clock: Clock = utc_now,
+        clock: Clock | None = None,
         metrics: Metrics | None = None,
     ) -> AsyncIterator[Service]:
         """The service at rest: for a command that does one thing beside a running one.
@@ -123,6 +126,7 @@ class Service:
         if pos_key is None:
             raise SettingsError("BLINKPOS_API_KEY is needed: a key with READ, RECEIVE and WRITE")
         keyring, metrics = settings.keyring(), metrics or Metrics()
+        clock = clock or await clock_of(database)
         async with database.reading() as tx:
             await secrets.recognise(tx, keyring.fingerprints())
         accounts = Accounts.open(
@@ -137,13 +141,9 @@ class Service:
             common = Common(database, opened, keyring, clock, metrics=metrics, node=node)
             yield cls(settings, pos_key, common)
 
-    async def ready(self) -> bool:
-        """Whether sales can be made: the database, BlinkPOS's wallet and every task are there."""
-        try:
-            await self._common.database.ping()
-        except StoreError:
-            return False
-        return not self._supervisor.down and self._common.accounts.is_known
+    async def lacks(self) -> str | None:
+        """Why this process is not ready to serve, in words; None if it is."""
+        return await self._readiness.lacks()
 
     async def live(self) -> Live:
         """What this process alone knows of how it stands."""
@@ -181,6 +181,8 @@ class Service:
                 await claims.drop_leases(tx, now)
 
     def _start(self) -> None:
+        if isinstance(self.clock, SharedClock):
+            self._supervisor.start("clock", self.clock.run)
         self._supervisor.start("watcher", self.watcher.run)
         self._supervisor.start("expiry", self._expiry.run)
         self._common.unread.update(self.sources)

@@ -15,6 +15,7 @@ from forwarder.blink.updates import Gap, Settled, SignOfLife, Update, Updates
 from forwarder.failpoints import failpoint
 from forwarder.model.payment import Witness
 from forwarder.model.source import Source
+from forwarder.worker import pulse
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
@@ -70,7 +71,8 @@ class Subscription:
     async def _until_heard(self) -> None:
         try:
             async with asyncio.timeout(FIRST_EVENT_SECONDS):
-                await self._heard.wait()
+                with pulse.resting():
+                    await self._heard.wait()
         except TimeoutError:
             log.warning("Blink sent no price after subscribing; going on without")
 

@@ -8,9 +8,11 @@ from typing import Final
 
 import structlog
 
+from forwarder.worker import pulse
 from forwarder.worker.backoff import Backoff
 from forwarder.worker.clock import monotonic
 from forwarder.worker.metrics import Metrics
+from forwarder.worker.pulse import STANDS_STILL_SECONDS, Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +29,18 @@ class Supervisor:
     def __init__(self, metrics: Metrics) -> None:
         self._deaths = metrics.deaths
         self._tasks: list[asyncio.Task[None]] = []
+        self._pulses: dict[str, Pulse] = {}
         self.down: set[str] = set()
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a task for as long as the supervisor lives."""
         self._deaths.labels(name).inc(0)  # shown from the beginning
         self._tasks.append(asyncio.create_task(self._keep_running(name, run), name=name))
+
+    def still(self) -> dict[str, float]:
+        """The tasks that hang, and for how many seconds they have done so."""
+        seconds = {name: pulse.stands_still_for for name, pulse in self._pulses.items()}
+        return {name: one for name, one in seconds.items() if one > STANDS_STILL_SECONDS}
 
     async def stop(self) -> None:
         """Cancel every task and wait for its end."""
@@ -44,6 +52,7 @@ class Supervisor:
             _, running = await asyncio.wait(running, timeout=STUBBORN_SECONDS)
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._pulses[name] = pulse.take()
         backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:
             begun = monotonic()
@@ -57,7 +66,7 @@ class Supervisor:
                 log.exception("a task has died and is started again", task=name)
             self._deaths.labels(name).inc()
             self.down.add(name)
-            await asyncio.sleep(backoff.pause_seconds(monotonic() - begun))
+            await pulse.rest(backoff.pause_seconds(monotonic() - begun))
             self.down.discard(name)
 
 

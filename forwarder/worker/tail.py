@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from datetime import timedelta
 from typing import Final
 
 from forwarder.store import broadcasts, messages
+from forwarder.worker import pulse
 from forwarder.worker.common import Common
 
 POLL_SECONDS: Final = 0.5
@@ -38,7 +38,7 @@ class Tail:
         async with self._database.reading() as tx:
             last = await messages.last_seq(tx)
         while not self._notifier.is_idle:
-            await asyncio.sleep(POLL_SECONDS)
+            await pulse.rest(POLL_SECONDS)
             async with self._database.reading() as tx:
                 found = await messages.since(tx, last - OVERLAP)
                 notices = await broadcasts.since(tx, self._clock() - NOTICE_FRESH)

@@ -8,8 +8,8 @@ from typing import Final
 from forwarder.store import leases
 from forwarder.worker.common import Common
 
-LEASE: Final = timedelta(seconds=15)
-RENEWAL_SECONDS: Final = 5.0
+LEASE: Final = timedelta(seconds=5)
+RENEWAL_SECONDS: Final = 1.5
 _NAME: Final = "watch"
 
 

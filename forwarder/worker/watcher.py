@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -17,6 +16,7 @@ from forwarder.blink.errors import BlinkError, Disconnected
 from forwarder.failpoints import failpoint
 from forwarder.model.source import Source
 from forwarder.store import invoices
+from forwarder.worker import pulse
 from forwarder.worker.backoff import Backoff
 from forwarder.worker.bell import Bell
 from forwarder.worker.catch_up import CatchUp
@@ -190,7 +190,7 @@ class Watcher:
         while (left := until - monotonic()) > 0 and await self._is_needed():
             if self._look_at <= monotonic():
                 await self._look(BLIND_LOOK_SECONDS)
-            await asyncio.sleep(max(0, min(left, self._look_at - monotonic())))
+            await pulse.rest(max(0, min(left, self._look_at - monotonic())))
 
     async def _look(self, again_seconds: float) -> None:
         try:

@@ -27,6 +27,7 @@ GARBAGE = (b"", b"{", b'{"amountSat": "much", "note": 7, "token": []}')
 # What a command needs to be told; each one that is not here is called without a word.
 WORDS = {
     "demo": ["--once"],
+    "findings close": ["1", "--note", "a gift"],
     "merchants add": ["bob"],
     "merchants disable": ["bob"],
     "replay": ["{payment}"],

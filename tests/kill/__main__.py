@@ -97,7 +97,7 @@ async def _day(asked: argparse.Namespace, seed: int, kills: int, report: Report)
     with tempfile.TemporaryDirectory() as name:
         folder, tell = Path(name), report.tell
         if asked.pair:
-            return await pair.run(folder, seed, kills, tell, short_leases=not asked.real_leases)
+            return await pair.run(folder, seed, kills, tell)
         return await campaign.run(folder, seed, kills, tell)
 
 

@@ -12,19 +12,6 @@ from tests.e2e.process import Forwarder
 
 RUN: Final = ("-m", "forwarder", "run")
 
-# Leases outlive any call of ours by far. Here calls take a tenth of a second, so leases can be
-# short as well, and what a dead process has left is taken over within a test's time.
-SHORT_LEASES: Final = """
-from datetime import timedelta
-from forwarder.worker import moves, payout
-assert moves.LEASE == timedelta(seconds=60)
-moves.LEASE = timedelta(seconds=6)
-payout.LEASE_RENEWAL_SECONDS = 2.0
-payout.LONGEST_REST_SECONDS = 1.0
-from forwarder.cli import main
-main()
-"""
-
 
 @dataclass
 class Child(Forwarder):

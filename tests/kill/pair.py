@@ -15,7 +15,7 @@ import aiohttp
 from forwarder.sandbox import Sandbox
 from tests.databases import serve_postgres
 from tests.kill.campaign import Campaign, Outcome, Report, trading
-from tests.kill.child import RUN, SHORT_LEASES, Child
+from tests.kill.child import RUN, Child
 
 TOGETHER: Final = (1.0, 4.0)  # seconds that both live
 # A lease of the dead one runs out first, and they last for a minute.
@@ -46,17 +46,14 @@ class Pair:
         return victim
 
 
-async def run(
-    folder: Path, seed: int, kills: int, report: Report, *, short_leases: bool
-) -> Outcome:
+async def run(folder: Path, seed: int, kills: int, report: Report) -> Outcome:
     """Kill one of two `kills` times while both sell; at last the survivor is alone."""
     async with AsyncExitStack() as stack:
         cluster = stack.enter_context(serve_postgres())
         url = cluster.url(cluster.create())
         blink = await stack.enter_async_context(Sandbox.serve(seed=seed))
         campaign = Campaign(blink, folder, seed, report, url)
-        program = ("-c", SHORT_LEASES, "run") if short_leases else RUN
-        children = [campaign.child(program, name) for name in ("one", "two")]
+        children = [campaign.child(RUN, name) for name in ("one", "two")]
         sessions = [
             await stack.enter_async_context(aiohttp.ClientSession(child.url)) for child in children
         ]

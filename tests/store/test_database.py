@@ -23,10 +23,6 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path}/forwarder.db"
 
 
-async def test_it_gives_a_sign_of_life(database: Database) -> None:
-    await database.ping()
-
-
 async def fail(database: Database) -> None:
     """A transaction that is not to come to its end."""
     async with database.transaction() as tx:

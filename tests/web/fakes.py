@@ -170,7 +170,7 @@ class FakeService:
     notifier: Notifier = field(default_factory=Notifier)
     keyring: Keyring = field(default_factory=lambda: Keyring((SecretStr("k" * 32),)))
     metrics: Metrics = field(default_factory=Metrics)
-    is_ready: bool = True
+    lack: str | None = None
     sources: tuple[Source, ...] = (Source.BLINK,)
     now: datetime = NOW
     settings: SimpleNamespace = field(
@@ -186,8 +186,8 @@ class FakeService:
     def clock(self) -> datetime:
         return self.now
 
-    async def ready(self) -> bool:
-        return self.is_ready
+    async def lacks(self) -> str | None:
+        return self.lack
 
     async def live(self) -> Live:
         return Live(Watch(State.CLOSED, NOW), Standing("not now", NOW), 10, 59)

@@ -23,7 +23,7 @@ async def test_livez_asks_nothing_of_the_service(
     client: ClientSession, service: FakeService
 ) -> None:
     service.sales.failure = OSError("the database is gone")
-    service.is_ready = False
+    service.lack = "the database does not answer"
     answer = await client.get("/livez")
     assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
@@ -33,9 +33,10 @@ async def test_readyz_says_whether_sales_can_be_made(
 ) -> None:
     answer = await client.get("/readyz")
     assert (answer.status, await answer.json()) == (200, {"status": "ready"})
-    service.is_ready = False
+    service.lack = "the database does not answer"
     answer = await client.get("/readyz")
-    assert (answer.status, await answer.json()) == (503, {"status": "not ready"})
+    told = {"status": "not ready", "reason": "the database does not answer"}
+    assert (answer.status, await answer.json()) == (503, told)
 
 
 async def test_the_operator_sees_the_state_and_the_open_websockets(client: ClientSession) -> None:

@@ -73,7 +73,7 @@ async def test_stopping_lets_a_call_that_is_under_way_end(service: FakeService) 
         await may_end.wait()
         return {}
 
-    service.ready = slow_status  # type: ignore[assignment,method-assign]
+    service.lacks = slow_status  # type: ignore[assignment,method-assign]
     async with ClientSession() as client:
         async with Server.serve(cast(Service, service), "127.0.0.1", 0) as server:
             call = asyncio.create_task(client.get(f"{server.url}/readyz"))

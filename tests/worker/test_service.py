@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from forwarder.model.invoice import Order
 from forwarder.model.units import Sats
 from forwarder.settings import Settings, SettingsError
 from forwarder.store import claims
-from forwarder.store.database import Database, DatabaseError, StoreError
+from forwarder.store.database import DatabaseError, StoreError
 from forwarder.web.questions import UTC_ZONE
 from forwarder.web.status import whole
 from forwarder.worker.service import Service
@@ -35,12 +35,19 @@ def settings(shop: Shop) -> Settings:
     return shop.settings.model_copy(update=changes)
 
 
+def is_ready(service: Service) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        return await service.lacks() is None
+
+    return ready
+
+
 async def test_a_sale_goes_all_the_way_and_the_status_says_so(
     shop: Shop, settings: Settings
 ) -> None:
     page = Page()
     async with Service.open(settings, shop.clock) as service:
-        assert await service.ready()
+        assert await service.lacks() is None
         merchant = await service.sales.merchant_of(TOKEN)
         assert merchant is not None
         invoice = await service.sales.create(merchant, ORDER)
@@ -86,7 +93,7 @@ async def test_a_second_one_does_not_start_on_the_same_file(shop: Shop) -> None:
             async with Service.open(shop.settings):
                 pass
     async with Service.open(shop.settings) as again:
-        await until(again.ready)
+        await until(is_ready(again))
 
 
 async def test_what_a_dead_process_has_left_is_taken_up_at_the_start(shop: Shop) -> None:
@@ -107,7 +114,7 @@ async def test_a_database_that_fails_at_the_end_leaves_no_task_behind(
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(Service.open(shop.settings))
-        await until(service.ready)
+        await until(is_ready(service))
         monkeypatch.setattr(claims, "drop_leases", fail)
         with pytest.raises(StoreError):
             await stack.aclose()
@@ -117,25 +124,12 @@ async def test_a_database_that_fails_at_the_end_leaves_no_task_behind(
 async def test_it_is_not_ready_while_the_wallet_is_not_known(shop: Shop) -> None:
     shop.fault("*", "http_503", times=None)
     async with Service.open(shop.settings) as service:
-        assert not await service.ready()
-
-
-async def test_it_is_not_ready_while_the_database_does_not_answer(
-    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(database: Database) -> None:
-        async with database.reading() as tx:
-            await tx.execute(text("SELECT * FROM nowhere"))
-
-    async with Service.open(settings) as service:
-        assert await service.ready()
-        monkeypatch.setattr(Database, "ping", broken)
-        assert not await service.ready()
+        assert "wallet is not known yet" in str(await service.lacks())
 
 
 async def test_prometheus_is_told_of_the_whole_service(shop: Shop, settings: Settings) -> None:
     async with Service.open(settings) as service:
-        await until(service.ready)
+        await until(is_ready(service))
         told = Exposition((await service.exposition(pages=3)).decode())
     assert told.value("forwarder_pages_connected") == 3
     assert told.value("forwarder_tasks_down") == 0
