@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.kill import campaign, pair
+from tests.kill import campaign, several
 from tests.kill.campaign import Outcome
 
 KILLS_A_DAY: Final = 100  # then the next day begins, with a new Blink and a new database
@@ -96,8 +96,8 @@ async def _day(asked: argparse.Namespace, seed: int, kills: int, report: Report)
     report.tell(f"seed {seed}: {kills} kills")
     with tempfile.TemporaryDirectory() as name:
         folder, tell = Path(name), report.tell
-        if asked.pair:
-            return await pair.run(folder, seed, kills, tell)
+        if asked.several:
+            return await several.run(folder, seed, kills, tell)
         return await campaign.run(folder, seed, kills, tell)
 
 
@@ -106,8 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
     parser.add_argument("--report", type=Path, help="write a report in Markdown here")
-    parser.add_argument("--pair", action="store_true", help="two processes on one PostgreSQL")
-    parser.add_argument("--real-leases", action="store_true", help="with --pair: 60 s, not 6 s")
+    parser.add_argument("--several", action="store_true", help="three processes on one PostgreSQL")
     return parser.parse_args()
 
 

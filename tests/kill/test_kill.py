@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill import campaign, pair
+from tests.kill import campaign, several
 
 SEED = 20_261
 
@@ -27,9 +27,9 @@ async def test_thirty_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -
 
 
 @pytest.mark.timeout(120)
-async def test_of_two_processes_on_one_database_the_survivor_finishes_everything(
+async def test_of_three_processes_on_one_database_the_survivors_finish_everything(
     tmp_path: Path,
 ) -> None:
-    outcome = await pair.run(tmp_path, SEED, kills=4, report=tell)
+    outcome = await several.run(tmp_path, SEED, kills=4, report=tell)
     assert outcome.verdict.wrong == []
     assert outcome.verdict.paid >= 5, "too little was sold for this to show anything"

@@ -113,6 +113,11 @@ def test_absence_has_to_be_read_twice() -> None:
     assert after_absence(ABSENT, LONG, NOW + BETWEEN_READINGS) == Renew()
 
 
+def test_a_reading_of_a_time_that_has_not_come_is_done_again() -> None:
+    """It was made under a clock that ran ahead, and was put right since."""
+    assert after_absence(ABSENT, LONG, NOW - timedelta(hours=1)) == Absent()
+
+
 @given(st.integers(1, 9))
 def test_what_is_said_to_be_paid_never_leads_to_a_new_attempt_by_itself(attempt: int) -> None:
     paid = replace(ABSENT, verdict=Verdict.PAID, attempt=attempt)

@@ -27,7 +27,7 @@ from forwarder.sandbox.lateness import Query
 from forwarder.store import invoices, merchants, moves, tables
 from forwarder.store.database import StoreError
 from forwarder.store.vault import Vault
-from forwarder.worker import creations, sending
+from forwarder.worker import creations, patience, sending
 from forwarder.worker.accounts import Accounts
 from forwarder.worker.desk import Desk
 from tests.model.samples import issue
@@ -602,6 +602,28 @@ async def test_a_dead_payout_invoice_is_replaced_only_when_the_ledger_is_sure(sh
     assert shop.operations(shop.pos).count(PAY) == 2
 
 
+@pytest.mark.usefixtures("one_clock")
+async def test_a_clock_that_is_put_right_makes_nobody_busy(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept an hour ahead is due neither at once, again and again, nor in an hour."""
+    invoice = await condemned(shop)
+    for _ in range(4):
+        await later(shop, 66)
+    assert (await shop.forward(invoice)).absent_at is not None
+    monkeypatch.setattr(patience, "monotonic", lambda: shop.clock().timestamp() + 7_200)
+    shop.clock.advance(-3_600)
+    steps = len(await shop.story(invoice.payment_hash))
+    calls = len(shop.operations())
+    for _ in range(5):
+        await shop.worker.work()
+    assert len(await shop.story(invoice.payment_hash)) <= steps + 2
+    assert len(shop.operations()) <= calls + 2
+    for _ in range(2):
+        await later(shop, 70)
+    await shop.is_forwarded(invoice)
+
+
 async def test_another_clock_does_not_say_that_the_ledger_is_sure(shop: Shop) -> None:
     invoice = await condemned(shop)
     another = Worker(shop, shop.accounts)
@@ -893,7 +915,7 @@ async def test_what_a_dead_owner_has_left_is_taken_over_when_its_lease_ends(
     if paid and state is SENDING:
         assert forward.payout is not None
         await shop.blink.pay_from(shop.pos, forward.payout.payment_request)
-    shop.clock.advance(59)
+    shop.clock.advance(4)
     assert await shop.worker.work() == 0
     await later(shop, 1)
     await later(shop)

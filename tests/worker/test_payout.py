@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from forwarder.model.forward import ForwardState
 from forwarder.model.invoice import Invoice
+from forwarder.model.source import Source
 from forwarder.store import claims, tables
 from forwarder.worker import payout
 from tests.worker.conftest import CREATE, PAY, Shop, Worker, running, until
@@ -40,6 +41,20 @@ async def test_no_more_are_worked_on_at_once_than_is_good(
         assert len([it for it in free if it.state is ForwardState.QUEUED]) >= 2
         for invoice in sold:
             await until(lambda invoice=invoice: is_done(shop, invoice))  # type: ignore[misc]
+
+
+async def test_a_source_that_is_slow_delays_no_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payout, "AT_ONCE", 2)
+    slow = asyncio.create_task(asyncio.sleep(60))
+    stuck = {-number: payout.Working(Source.PHOENIXD, slow) for number in range(1, 3)}
+    shop.worker.payout._working.update(stuck)
+    sold = [await shop.queue() for _ in range(3)]
+    async with running(shop.worker.payout.run):
+        for invoice in sold:
+            await until(lambda invoice=invoice: is_done(shop, invoice))  # type: ignore[misc]
+    slow.cancel()
 
 
 async def test_leases_are_kept_while_one_works(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
