@@ -78,7 +78,7 @@ class Audit:
         self._know_payouts()
         for page in reversed(self._pages):
             await self._unreadable(page)
-            await self._receipts([entry for entry in page if self._payout_of(entry) is None])
+            await self._receipts([e for e in reversed(page) if self._payout_of(e) is None])
         for page in reversed(self._pages):
             await self._sends(page)
         for page in reversed(self._pages):

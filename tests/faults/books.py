@@ -50,7 +50,7 @@ def sends(world: World) -> list[Entry]:
 def _receipts(world: World, *, is_back: bool) -> list[Entry]:
     entries = _entries(world)
     sent = {entry.payment_hash for entry in entries if entry.is_send}
-    received = [entry for entry in entries if not entry.is_send]
+    received = [e for e in entries if not e.is_send and e.id not in world.strange]
     return [entry for entry in received if (entry.payment_hash in sent) is is_back]
 
 

@@ -14,6 +14,7 @@ from forwarder.sandbox import Fault
 from forwarder.sandbox.faults import CANNED, CREATE_KINDS, KINDS, REFUSALS, SEND_KINDS
 from forwarder.sandbox.lateness import QUERIES
 from forwarder.sandbox.phoenixd.faults import Kind, NodeFault, Operation
+from tests.faults import strangers
 from tests.faults.disk import Disk
 from tests.faults.network import CREATE, PAY
 from tests.faults.world import World
@@ -218,6 +219,7 @@ _HERE: Final = [
     Trouble("pos:blocked", lambda world: world.block(world.pos)),
     Trouble("shop:blocked", lambda world: world.block(world.shops[0].account)),
     Trouble("send:refunded", _refund),
+    *(Trouble(f"stranger:{way}", partial(strangers.come, way)) for way in strangers.WAYS),
 ]
 
 TROUBLES: Final = {

@@ -122,6 +122,8 @@ class World:
         self.restored_at: list[datetime] = []
         self.moved: list[Shop] = []
         self.blocked_until = 0.0
+        # Entries that no sale explains, and by how much each makes ledger and books differ.
+        self.strange: dict[str, int] = {}
         self._guard: asyncio.Task[None] | None = None
         self.sandbox.limit_handshakes(10)
 
