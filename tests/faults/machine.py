@@ -26,7 +26,7 @@ from forwarder import failpoints
 from forwarder.model.source import Source
 from forwarder.sandbox import Fault
 from forwarder.sandbox.lateness import QUERIES, Query
-from tests.faults import judge
+from tests.faults import judge, strangers
 from tests.faults.clock import VirtualLoop
 from tests.faults.disk import Files
 from tests.faults.matrix import NETWORK_POINTS, Case, Outcome
@@ -98,6 +98,11 @@ class Shop(RuleBasedStateMachine):
     def delay_the_ledger(self, query: Query, seconds: float) -> None:
         """Sends are shown late from now on, to one kind of query."""
         self.world.sandbox.delay_sends(query, seconds)
+
+    @rule(way=st.sampled_from(strangers.WAYS))
+    def strange(self, way: strangers.Way) -> None:
+        """Somebody sends what no sale explains."""
+        strangers.come(way, self.world)
 
     @rule()
     def close_account(self) -> None:
