@@ -50,11 +50,11 @@ async def _pay_again_soon(world: World) -> None:
     until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     while asyncio.get_running_loop().time() < until:
         await asyncio.sleep(world.random.choice((0.0, 0.02, 2.0)))
-        if _pay_again(world):
+        if pay_again(world):
             return
 
 
-def _pay_again(world: World) -> bool:
+def pay_again(world: World) -> bool:
     """Blink locks a wallet for its own users, and a hash for all others: two can come through."""
     sold = {sale.invoice.payment_hash for sale in world.sales if sale.invoice is not None}
     paid = [tx for tx in world.sandbox.receipts(world.pos.btc_wallet_id) if tx.payment_hash in sold]
