@@ -69,7 +69,11 @@ MISTAKES: Final = (
                 "    if sent_for < LEDGER_MAY_LAG:",
                 "    if sent_for < timedelta(0):",
             ),
-            Patch(_PAYOUT, "    if forward.absent_at is None:", "    if False:"),
+            Patch(
+                _PAYOUT,
+                "    if forward.absent_at is None or forward.absent_at > now:",
+                "    if False:",
+            ),
         ),
         (
             "tests/model/test_payout.py::test_absence_proves_nothing_soon",
@@ -596,6 +600,31 @@ MISTAKES: Final = (
             ),
         ),
         ("tests/worker/test_desk.py::test_what_the_ledger_shows_as_paid_nobody_settles_by_hand",),
+    ),
+    Mistake(
+        "a lock without an end",
+        (
+            Patch(
+                "forwarder/store/postgres.py",
+                '"server_settings": _SETTINGS',
+                '"server_settings": {}',
+            ),
+        ),
+        (
+            "tests/store/test_postgres.py::"
+            "test_a_process_that_freezes_in_a_transaction_loses_what_it_held",
+        ),
+    ),
+    Mistake(
+        "a clock that was put right believed as if it had not been",
+        (
+            Patch(
+                _PAYOUT,
+                "    if forward.absent_at is None or forward.absent_at > now:",
+                "    if forward.absent_at is None:",
+            ),
+        ),
+        ("tests/model/test_payout.py::test_a_reading_of_a_time_that_has_not_come_is_done_again",),
     ),
     Mistake(
         "the money of one source sent from another",
