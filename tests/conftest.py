@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import hypothesis
 import pytest
 import structlog
 
 from forwarder import logs
 from forwarder.settings import Settings
 from tests.databases import Cluster, serve_postgres
+
+# A busy machine makes tests slow, and not red.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 TESTS: Final = Path(__file__).parent
 MEASURED: Final = ("model", "store", "worker")
