@@ -47,6 +47,7 @@ async def test_a_process_that_freezes_in_a_transaction_loses_what_it_held(
     cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(postgres._SETTINGS, "idle_in_transaction_session_timeout", "200ms")
+    monkeypatch.setattr(postgres, "ENDS_WITHIN", 600.0)  # its own timers are frozen with it
     frozen, other = Database(cluster.url(name)), Database(cluster.url(name))
     held, thawed = asyncio.Event(), asyncio.Event()
 
@@ -59,7 +60,7 @@ async def test_a_process_that_freezes_in_a_transaction_loses_what_it_held(
 
     freezing = asyncio.create_task(freeze())
     await held.wait()
-    async with other.transaction() as tx:
+    async with asyncio.timeout(5), other.transaction() as tx:
         await locks.hold(tx, "sending")
     thawed.set()
     with pytest.raises(StoreError):
