@@ -15,14 +15,16 @@ from forwarder.store.recent import CREATIONS
 from forwarder.worker.clock import Clock
 
 
-async def take(tx: Transaction, clock: Clock, wallet_id: WalletId | None = None) -> None:
+async def take(
+    tx: Transaction, clock: Clock, wallet_id: WalletId | None = None, *, spared: int = 0
+) -> None:
     """Count one more, which may leave once `tx` is kept. Raises `Refused`.
 
-    It is one of a merchant's wallet, or else of BlinkPOS's.
+    It is one of a merchant's wallet, or else of BlinkPOS's, and so many are `spared` for others.
     """
     await locks.hold(tx, f"creations of {wallet_id}")
     now = clock()  # only now: whoever had the lock before has counted up to here
-    if await left(tx, now, wallet_id) <= 0:
+    if await left(tx, now, wallet_id) <= spared:
         raise Refused(Refusal(TOO_MANY, "too many invoices in a minute; none was asked for"))
     await recent.add(tx, CREATIONS, now, WINDOW, wallet_id=wallet_id)
 

@@ -88,4 +88,6 @@ class Expiry:
     async def _cancel_at_source(self, outlived: Invoice) -> None:
         """Blink counts in minutes: what ends here in between would stay payable there."""
         wallet = await self._wallets.of(outlived.source)
-        await wallet.cancel_invoice(outlived.payment_hash)
+        if not await wallet.cancel_invoice(outlived.payment_hash):
+            # Somebody may be paying it just now: the ledger will show that in a moment.
+            self._bells.reconcilers[outlived.source].ring()

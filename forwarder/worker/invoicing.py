@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from forwarder.failpoints import failpoint
+from forwarder.model.creations import SPARED
 from forwarder.model.errors import CallError, Refused
 from forwarder.model.forward import Forward
 from forwarder.model.invoice import Invoice, Issued
+from forwarder.model.keyring import is_sale_name
 from forwarder.model.ledger import Paid, Proof, Underway, Unpaid
 from forwarder.model.payout import LEDGER_MAY_LAG, MAX_ATTEMPTS, Expired, Unfit, examine
 from forwarder.model.refusal import Refusal, Remedy
@@ -58,7 +60,7 @@ class Invoicing:
             if self._may_be_paid_on(forward, sale, account):
                 return await self._find(forward, sale)
             await failpoint("invoicing.asking")
-            made = await self._create(forward, account)
+            made = await self._create(forward, sale, account)
         except VaultError as exc:
             return await self._moves.hold(forward, str(exc), resumes=True)
         except Refused as exc:
@@ -81,10 +83,11 @@ class Invoicing:
         begun_at = sale.begun_at if forward.attempt == 1 else forward.asked_at
         return begun_at is None or begun_at < self._began_at
 
-    async def _create(self, forward: Forward, account: Account) -> Made:
+    async def _create(self, forward: Forward, sale: Invoice, account: Account) -> Made:
         memo = (await self._wallets.of(forward.source)).memo(forward)
+        spared = SPARED if is_sale_name(sale.external_id) else 0
         async with self._database.transaction() as tx:
-            await creations.take(tx, self._clock, account.wallet_id)
+            await creations.take(tx, self._clock, account.wallet_id, spared=spared)
         issued = await account.client.create_invoice(
             account.wallet_id, forward.amount, memo, PAYOUT_MINUTES, forward.external_id
         )

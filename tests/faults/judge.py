@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,6 +88,7 @@ def _findings(world: World) -> Iterator[str]:
     yield from _told(world)
     yield from _limits(world)
     yield from _secret(world)
+    yield from _busy(world)
 
 
 def _forwarded_once(world: World) -> Iterator[str]:
@@ -167,14 +168,24 @@ def _limits(world: World) -> Iterator[str]:
     # The budget is kept in the database: with an older one it begins anew.
     for begin, end in pairwise([clock.BEGINNING, *world.restored_at, END]):
         times = [at for at in world.sandbox.handshakes if begin <= at < end]
-        if _most_in_a_minute(times) > 10:
+        if _most_in(_MINUTE, times) > 10:
             yield "I10: more than 10 handshakes in a minute"
     made: defaultdict[str | None, list[datetime]] = defaultdict(list)
     for call in world.sandbox.calls:
         if call.operation == CREATE:
             made[call.account_id].append(call.at)
-    if any(_most_in_a_minute(times) > 60 for times in made.values()):
+    if any(_most_in(_MINUTE, times) > 60 for times in made.values()):
         yield "I10: more than 60 invoices in a minute"
+
+
+def _busy(world: World) -> Iterator[str]:
+    """I15: whatever does not get on does not keep anybody busy either."""
+    steps: defaultdict[str, list[datetime]] = defaultdict(list)
+    for payment_hash, at in world.files.read(_STEPS):
+        steps[payment_hash].append(datetime.fromisoformat(at))
+    for name, times in steps.items():
+        if (most := _most_in(_BUSY, times)) > _BUSY_STEPS:
+            yield f"I15: {most} steps of {name} in {_BUSY}"
 
 
 def _secret(world: World) -> Iterator[str]:
@@ -187,11 +198,13 @@ def _secret(world: World) -> Iterator[str]:
             yield f"I9: {canary[:12]}... is in the database"
 
 
-def _most_in_a_minute(times: Sequence[datetime]) -> int:
-    recent: list[datetime] = []
+def _most_in(window: timedelta, times: Sequence[datetime]) -> int:
+    recent: deque[datetime] = deque()
     most = 0
-    for at in times:
-        recent = [one for one in recent if one > at - timedelta(minutes=1)] + [at]
+    for at in sorted(times):
+        while recent and recent[0] <= at - window:
+            recent.popleft()
+        recent.append(at)
         most = max(most, len(recent))
     return most
 
@@ -288,6 +301,9 @@ def _held(world: World) -> bool:
     return bool(world.files.read("SELECT 1 FROM forwards WHERE state = 'held' LIMIT 1"))
 
 
+_MINUTE: Final = timedelta(minutes=1)
+_BUSY, _BUSY_STEPS = timedelta(seconds=10), 100
+_STEPS: Final = "SELECT payment_hash, at FROM journal WHERE payment_hash IS NOT NULL"
 _EXPLAINED: Final = (
     "SELECT transaction_id FROM findings WHERE closed_at IS NULL",
     "SELECT transaction_id FROM payments WHERE invoice_id IS NOT NULL",

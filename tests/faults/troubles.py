@@ -140,6 +140,18 @@ def _clock(hours: int, world: World) -> None:
     world.off = timedelta(hours=hours)
 
 
+def _put_right(world: World) -> None:
+    """The clock runs an hour ahead until somebody notices."""
+
+    def begin() -> None:
+        world.off = timedelta(hours=1)
+
+    def end(world: World) -> None:
+        world.off = timedelta()
+
+    _for_a_while(world, world.random.uniform(5, 300), begin, end)
+
+
 def _refuse_money(world: World) -> None:
     world.sandbox.disable_receive(world.shops[0].account)
 
@@ -212,6 +224,7 @@ _HERE: Final = [
     Trouble("disk:full", partial(_disk, "database or disk is full")),
     Trouble("clock:ahead", partial(_clock, 1)),
     Trouble("clock:behind", partial(_clock, -1)),
+    Trouble("clock:put_right", _put_right),
     Trouble("shop:receive_disabled", _refuse_money),
     Trouble("pos:limit_exceeded", _spend_no_more),
     Trouble("pos:key_revoked", partial(_revoke, lambda world: world.pos_key)),

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from forwarder.model.invoice import Invoice, InvoiceState
+from forwarder.model.source import Source
 from forwarder.worker import expiry
 from tests.worker.conftest import READ, Shop, running, until
 
@@ -38,6 +39,17 @@ async def test_an_invoice_that_ends_before_blink_ends_it_is_cancelled_there(shop
     assert await shop.state(invoice) is EXPIRED
     assert at_blink(shop, invoice) == "cancelled"
     assert shop.page.kinds == ["expired"]
+
+
+async def test_an_invoice_that_blink_does_not_cancel_any_more_has_the_ledger_read(
+    shop: Shop,
+) -> None:
+    invoice = await shop.sell(seconds=61)
+    said = "The invoice has already been processed"
+    shop.fault("lnInvoiceCancel", "failure_no_effect", code="INVALID_INPUT", message=said)
+    await expire(shop, invoice, 61)
+    assert await shop.state(invoice) is EXPIRED
+    assert await shop.common.bells.reconcilers[Source.BLINK].wait(0)
 
 
 async def test_an_invoice_that_blink_ends_itself_is_left_to_it(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from forwarder import failpoints
 from forwarder.model.actor import Actor
-from forwarder.model.creations import LIMIT
+from forwarder.model.creations import LIMIT, SPARED
 from forwarder.model.forward import Forward, ForwardState
 from forwarder.model.invoice import Invoice, Order
 from forwarder.model.keyring import Keyring
@@ -469,6 +469,26 @@ async def test_a_merchants_account_is_asked_for_no_more_than_blink_makes_in_a_mi
     shop.clock.advance(60)
     await shop.worker.work()
     await shop.is_forwarded(invoice)
+
+
+async def test_sales_that_were_rebuilt_leave_most_of_a_minute_to_those_of_today(
+    shop: Shop,
+) -> None:
+    """A stranger who has paid a sale knows its name, and can have satoshis taken for lost sales."""
+    wallet = WalletId(shop.merchant.btc_wallet_id)
+    lost, sold = await shop.queue(), await shop.queue()
+    table = tables.invoices
+    async with shop.database.transaction() as tx:
+        for _ in range(LIMIT - SPARED):
+            await creations.take(tx, shop.clock, wallet)
+        mine = update(table).where(table.c.id == lost.id)
+        await tx.execute(mine.values(external_id=f"pos-{'0' * 16}-{'0' * 40}"))
+    await shop.worker.work()
+    assert (await shop.forward(lost)).state is QUEUED
+    assert (await shop.forward(sold)).state is FORWARDED
+    shop.clock.advance(60)
+    await shop.worker.work()
+    await shop.is_forwarded(lost)
 
 
 async def test_more_than_was_received_is_never_sent(shop: Shop) -> None:
