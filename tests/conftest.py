@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 TESTS: Final = Path(__file__).parent
+TEARDOWN_SECONDS: Final = 120.0
 MEASURED: Final = ("model", "store", "worker")
 
 
@@ -31,6 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(TESTS).parts[0] not in MEASURED:
             item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """End the process of a test that has failed and then hangs: nothing else would.
+
+    Its time limit has struck by then, and pytest drops its own watch with the first exception.
+    """
+    faulthandler.dump_traceback_later(TEARDOWN_SECONDS, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
