@@ -43,6 +43,8 @@ async def test_money_without_an_invoice_is_found_shown_and_closed(world: World) 
         "seenAt": first["seenAt"],
         "text": "money came for no invoice of ours",
         "state": "open",
+        "closedAt": None,
+        "note": None,
     }
     _, payment = await world.till.call("GET", f"/api/payments/{came[0].id}", token=OPERATOR_TOKEN)
     assert payment["payment"]["state"] == "unmatched"
