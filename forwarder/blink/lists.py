@@ -78,7 +78,7 @@ def _may_be_a_payout(node: dict[str, object]) -> bool:
         return False
     via, name = node.get("initiationVia"), node.get("externalId")
     has_hash = not isinstance(via, dict) or via.get("paymentHash") is not None
-    may_be_named = name is not None and not (isinstance(name, str) and FORWARD not in name)
+    may_be_named = name is not None and (not isinstance(name, str) or FORWARD in name)
     return has_hash or may_be_named
 
 

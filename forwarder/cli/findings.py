@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,13 +14,13 @@ from forwarder.web import shapes
 from forwarder.worker.books import Books
 from forwarder.worker.service import Service
 
-MAX_LISTED = 1000
+MAX_LISTED: Final = 1000
 
 
 def show(
     context: typer.Context,
     state: Annotated[
-        FindingState | None, typer.Option(help="Only those that stand so; all without.")
+        FindingState, typer.Option(help="Only those that stand so.")
     ] = FindingState.OPEN,
     after: Annotated[int, typer.Option(min=0, help="Only those after this number.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="How many.")] = 100,
@@ -40,7 +40,7 @@ def show(
         rows = [(f.id, f.kind, f.source, f.amount, f.transaction_id, f.text) for f in found]
         print_table(("id", "kind", "source", "sat", "transaction", "what it is"), rows)
     else:
-        typer.echo("nothing is open: the ledgers and our books explain each other")
+        typer.echo(f"no finding is {state}")
 
 
 def close(

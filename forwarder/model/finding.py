@@ -33,7 +33,7 @@ class FindingKind(StrEnum):
 DIFFERENCES: Final = frozenset(
     {FindingKind.SECOND_RECEIPT, FindingKind.DOUBLE_PAYOUT, FindingKind.MISSING_SEND}
 )
-"""The kinds by which the two sides differ; of the others both know the same, unexplained."""
+"""The kinds that count as a difference in satoshis until they are closed."""
 
 
 class FindingState(StrEnum):
@@ -60,7 +60,7 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding as it is kept; `note` is what the person said who closed it."""
+    """A finding as it is kept; `note` is why it was closed."""
 
     id: int
     kind: FindingKind

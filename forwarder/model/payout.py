@@ -18,8 +18,8 @@ MAX_ATTEMPTS: Final = 5
 LEDGER_MAY_LAG: Final = timedelta(seconds=200)
 """How long after a call was sent the ledger may still not show what it did.
 
-Blink's router gives a call up to after 180 s, and so does the lock on a wallet; a ledger can show a
-payment late, to one reader and not to another.
+Blink's router gives a call up after as long as 180 s, and the lock on a wallet lasts as long; a
+ledger can show a payment late, to one reader and not to another.
 """
 
 BETWEEN_READINGS: Final = timedelta(seconds=10)

@@ -26,7 +26,7 @@ class Report:
     young: list[PaymentHash] = field(default_factory=list)
     """Receipts of ours without an invoice that the call which made it may still keep."""
     again_from: datetime | None = None
-    """When the oldest receipt came whose lost invoice could not be read, by the ledger's clock."""
+    """From when on something is left to be done, by the ledger's clock."""
     settled: list[PaymentHash] = field(default_factory=list)
     """Payments whose forward was paid and we did not know it."""
     refunded: list[str] = field(default_factory=list)
@@ -36,6 +36,10 @@ class Report:
     opened: list[str] = field(default_factory=list)
     """Transactions that nothing explains, and that were not known before: findings by now."""
     drift_sats: int = 0
+
+    def read_again_from(self, at: datetime) -> None:
+        """Let the next run begin no later than this: something is left to be done there."""
+        self.again_from = min(self.again_from or at, at)
 
     def add(self, other: Report) -> None:
         """Take in what the run on another ledger has found."""

@@ -1,12 +1,11 @@
-"""The findings: opened once, counted while they are open, closed by a person."""
+"""The findings: opened once, counted while they are open, closed with a note."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import assert_never
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select, update
 
 from forwarder.model.actor import Actor
 from forwarder.model.finding import DIFFERENCES, Discovery, Finding, FindingKind, FindingState
@@ -39,11 +38,9 @@ async def discover(tx: Transaction, found: Discovery, now: datetime) -> bool:
     return True
 
 
-async def is_known(tx: Transaction, found: Discovery) -> bool:
+async def is_known(tx: Transaction, kind: FindingKind, source: Source, transaction_id: str) -> bool:
     """Whether it was opened before, be it closed by now."""
-    query = select(findings.c.id).filter_by(
-        kind=found.kind, source=found.source, transaction_id=found.transaction_id
-    )
+    query = select(findings.c.id).filter_by(kind=kind, source=source, transaction_id=transaction_id)
     return (await tx.execute(query)).first() is not None
 
 
@@ -80,11 +77,10 @@ async def find(tx: Transaction, finding_id: int) -> Finding | None:
     return rows.read_first(Finding, await tx.execute(query))
 
 
-async def listed(
-    tx: Transaction, state: FindingState | None, after: int, limit: int
-) -> list[Finding]:
+async def listed(tx: Transaction, state: FindingState, after: int, limit: int) -> list[Finding]:
     """Some findings, oldest first, from the one after `after` on."""
-    query = select(findings).where(findings.c.id > after, *_standing(state))
+    standing = _OPEN if state is FindingState.OPEN else findings.c.closed_at.is_not(None)
+    query = select(findings).where(findings.c.id > after, standing)
     return rows.read_all(Finding, await tx.execute(query.order_by(findings.c.id).limit(limit)))
 
 
@@ -101,15 +97,3 @@ async def difference(tx: Transaction, source: Source | None = None) -> int:
     query = select(total).where(_OPEN, findings.c.kind.in_(DIFFERENCES))
     mine = query if source is None else query.filter_by(source=source)
     return int((await tx.execute(mine)).scalar_one())
-
-
-def _standing(state: FindingState | None) -> list[ColumnElement[bool]]:
-    match state:
-        case FindingState.OPEN:
-            return [_OPEN]
-        case FindingState.CLOSED:
-            return [findings.c.closed_at.is_not(None)]
-        case None:
-            return []
-        case _:
-            assert_never(state)

@@ -110,6 +110,9 @@ async def _intervene(tx: Transaction, forward: Forward, values: Values, step: St
         .where(
             forwards.c.id == forward.id,
             forwards.c.state == forward.state,
+            # In between it may have been sent once more, and be held again.
+            forwards.c.attempt == forward.attempt,
+            forwards.c.sent_at.is_not_distinct_from(forward.sent_at),
             or_(forwards.c.owner.is_(None), forwards.c.due_at <= step.at),
         )
         .values(values)

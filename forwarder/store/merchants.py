@@ -131,10 +131,13 @@ async def reseal(tx: Transaction, vault: Vault, merchant: Merchant) -> None:
 
 
 async def learn_wallet(tx: Transaction, merchant: Merchant, wallet_id: WalletId) -> None:
-    """Keep which wallet Blink says is the merchant's."""
-    await tx.execute(
-        update(merchants).where(merchants.c.id == merchant.id).values(wallet_id=wallet_id)
+    """Keep which wallet Blink says is the merchant's, unless they have moved meanwhile."""
+    still = (
+        merchants.c.wallet_id.is_not_distinct_from(merchant.wallet_id),
+        merchants.c.moved_at.is_not_distinct_from(merchant.moved_at),
     )
+    mine = update(merchants).where(merchants.c.id == merchant.id, *still)
+    await tx.execute(mine.values(wallet_id=wallet_id))
 
 
 async def disable(tx: Transaction, merchant: Merchant) -> None:

@@ -122,6 +122,7 @@ async def doubt(
     values = {
         "verdict": verdict,
         "refusal": refusal,
+        "replayed_attempt": None,  # whoever has replayed it before did not know of this
         "tries": forward.tries + 1,
         "due_at": due_at,
         "owner": None,

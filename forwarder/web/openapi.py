@@ -46,7 +46,7 @@ _SCHEMES: Final = {
 }
 _IN_PATH: Final[dict[str, type]] = {
     "external_id": ExternalId,
-    "finding_id": int,
+    "id": int,
     "payment_hash": Hash,
 }
 

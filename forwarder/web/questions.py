@@ -102,7 +102,7 @@ class Resolution(Sent):
 class Found(_Asked):
     """The query of `GET /api/findings`."""
 
-    state: FindingStates | None = FindingState.OPEN
+    state: FindingStates = FindingState.OPEN
     after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     limit: Limit = 100
 

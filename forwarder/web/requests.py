@@ -161,7 +161,7 @@ def hash_in_path(request: web.Request) -> PaymentHash:
 
 def finding_in_path(request: web.Request) -> int:
     """The finding that the path names. Raises `ApiError` for what cannot be one."""
-    text = request.match_info["finding_id"]
+    text = request.match_info["id"]
     if _NUMBER.fullmatch(text) is None:
         raise ApiError(404, "not_found", "there is no finding of this id")
     return int(text)

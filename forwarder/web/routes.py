@@ -274,7 +274,7 @@ ROUTES: Final = (
     ),
     Route(
         "POST",
-        "/api/findings/{finding_id}/close",
+        "/api/findings/{id}/close",
         desk.close_finding,
         Role.OPERATOR,
         body=Closing,

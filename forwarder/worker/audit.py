@@ -1,8 +1,8 @@
 """Compares a wallet's own entries with what is kept, and mends what is kept.
 
 One audit is one run over some pages of entries: first all receipts, then all sends, for a send can
-only be understood when its payment is known. One entry that cannot be understood or kept stops no
-other: it becomes a finding, and so does everything that nothing explains.
+only be understood when its payment is known, and then what has come back. One entry that cannot be
+understood or kept stops no other: it becomes a finding, and so does all that nothing explains.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class Audit:
                 if not is_refusal(exc):
                     raise
                 await self._set_aside(entry, exc)
+            # An odd entry breaks whatever reads it first, in one of these ways.
             except (ValueError, TypeError, LookupError) as exc:
                 await self._set_aside(entry, exc)
 
@@ -211,8 +212,7 @@ class Audit:
             return await self._rebuilding.rebuild(entry, payment_hash, merchant, self._paid_on)
         except CallError as exc:
             log.warning("a lost invoice is read later", payment_hash=payment_hash, reason=str(exc))
-            before = self.report.again_from
-            self.report.again_from = min(before or entry.created_at, entry.created_at)
+            self.report.read_again_from(entry.created_at)
             return False
 
     def _may_still_be_kept(self, entry: Entry, payment_hash: PaymentHash) -> bool:
@@ -236,13 +236,17 @@ class Audit:
             await self._refund(entry, forward)
 
     async def _refund(self, entry: Entry, forward: Forward) -> None:
-        if not self.report.dry_run:
-            async with self._database.transaction() as tx:
-                if not await reconciliation.book_refund(tx, entry, forward, self._clock()):
-                    return
-        self.report.refunded.append(entry.id)
+        if await self._is_booked(entry, forward):
+            self.report.refunded.append(entry.id)
         text = "what was forwarded came back: whoever it is for has not got it"
         await self.discoveries.entry(FindingKind.REFUND, entry, text, forward.payment_hash)
+
+    async def _is_booked(self, entry: Entry, forward: Forward) -> bool:
+        """Book it; false if that was done before."""
+        if self.report.dry_run:
+            return True
+        async with self._database.transaction() as tx:
+            return await reconciliation.book_refund(tx, entry, forward, self._clock())
 
     # Sends
 

@@ -101,7 +101,7 @@ class Books:
                 drift_sats=last_drift + await findings.difference(tx),
             )
 
-    async def findings(self, state: FindingState | None, after: int, limit: int) -> list[Finding]:
+    async def findings(self, state: FindingState, after: int, limit: int) -> list[Finding]:
         """What ledgers show and nothing explains, oldest first, from the one after `after` on."""
         async with self._database.reading() as tx:
             return await findings.listed(tx, state, after, limit)

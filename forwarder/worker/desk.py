@@ -1,8 +1,9 @@
-"""What an operator can do: try again what is held or waits, and settle by hand."""
+"""What an operator can do: try again what is held or waits, settle by hand, close findings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -19,6 +20,7 @@ from forwarder.store import findings, forwards, interventions, payments
 from forwarder.worker.common import Common
 from forwarder.worker.metrics import End
 from forwarder.worker.moves import complete
+from forwarder.worker.wallet import CLOCKS_MAY_DIFFER, Wallet
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,7 @@ class Desk:
         self._database = common.database
         self._notifier = common.notifier
         self._wallets = common.wallets
+        self._keyring = common.keyring
         self._payout_bell = common.bells.payout
         self._clock = common.clock
         self._metrics = common.metrics
@@ -112,26 +115,33 @@ class Desk:
 
     async def close_finding(self, finding_id: int, note: str, actor: Actor) -> Finding:
         """Record what a person knows of a finding. Raises `NoSuchFinding`, `ClosedBefore`."""
+        now = self._clock()
         async with self._database.transaction() as tx:
             known = await findings.find(tx, finding_id)
             if known is None:
                 raise NoSuchFinding
-            if not await findings.close(tx, known, note, actor, self._clock()):
+            if not await findings.close(tx, known, note, actor, now):
                 raise ClosedBefore
-            closed = await findings.find(tx, finding_id)
         log.info("a finding was closed", finding=finding_id, actor=actor.value)
-        return closed or known
+        return replace(known, closed_at=now, note=note)
 
     async def _check_unpaid(self, forward: Forward) -> None:
         """Make sure that no payment of ours has left, or may have."""
-        if forward.payout is None or forward.sent_at is None:
-            return
         wallet = await self._wallets.of(forward.source)
         if forward.sent_from in (None, wallet.id):
-            await self._compare(forward, await wallet.proof(forward.payout))
+            await self._compare(forward, await self._proof(forward, wallet))
+        if forward.sent_at is None:
+            return
         sure_at = forward.sent_at + LEDGER_MAY_LAG
         if self._clock() < sure_at:
             raise NotYetSure(sure_at)
+
+    async def _proof(self, forward: Forward, wallet: Wallet) -> Proof:
+        """What the ledger has of it, by its name where its payout invoice was lost."""
+        if forward.payout is not None:
+            return await wallet.proof(forward.payout)
+        stems = self._keyring.forward_prefixes(forward.payment_hash, forward.position)
+        return await wallet.proof_of_name(stems, forward.created_at - CLOCKS_MAY_DIFFER)
 
     async def _compare(self, forward: Forward, proof: Proof) -> None:
         match proof:

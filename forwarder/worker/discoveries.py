@@ -22,7 +22,7 @@ class Discoveries:
         self._database = common.database
         self._clock = common.clock
         self._source = source
-        self._report = report
+        self.report = report
 
     async def entry(
         self, kind: FindingKind, entry: Entry, text: str, payment_hash: PaymentHash | None
@@ -42,12 +42,17 @@ class Discoveries:
         found = Discovery(kind, self._source, transaction_id, payment_hash, amount, text)
         if not await self._is_new(found):
             return
-        self._report.opened.append(transaction_id)
+        self.report.opened.append(transaction_id)
         log.error("something in a ledger has no explanation", kind=kind.value, text=text)
+
+    async def is_known(self, kind: FindingKind, transaction_id: str) -> bool:
+        """Whether such a finding was opened before, be it closed by now."""
+        async with self._database.reading() as tx:
+            return await findings.is_known(tx, kind, self._source, transaction_id)
 
     async def explain(self, kind: FindingKind, transaction_id: str, note: str) -> None:
         """Close what has an explanation by now."""
-        if not self._report.dry_run:
+        if not self.report.dry_run:
             async with self._database.transaction() as tx:
                 await findings.explain(tx, kind, self._source, transaction_id, note, self._clock())
 
@@ -57,10 +62,9 @@ class Discoveries:
             return await findings.difference(tx, self._source)
 
     async def _is_new(self, found: Discovery) -> bool:
-        if not self._report.dry_run:
+        if not self.report.dry_run:
             async with self._database.transaction() as tx:
                 return await findings.discover(tx, found, self._clock())
-        async with self._database.reading() as tx:
-            is_new = not await findings.is_known(tx, found)
-        self._report.drift_sats += found.amount * (is_new and found.kind in DIFFERENCES)
+        is_new = not await self.is_known(found.kind, found.transaction_id)
+        self.report.drift_sats += found.amount * (is_new and found.kind in DIFFERENCES)
         return is_new

@@ -20,7 +20,7 @@ from forwarder.worker.wallet import Wallet
 
 log = structlog.get_logger(__name__)
 
-ASKED_AT_ONCE: Final = 20  # forwards that are asked about one by one in a run; the rest in the next
+ASKED_AT_ONCE: Final = 20  # in one run; the next one begins where this one has stopped
 
 
 class MissingSends:
@@ -38,21 +38,30 @@ class MissingSends:
         until = self._clock() - LEDGER_MAY_LAG
         async with self._database.reading() as tx:
             ended = await forwards.sent_between(tx, wallet.source, wallet.id, since, until)
-        missing = [one for one in ended if one.transaction_id not in shown and one.payout]
+        unseen = [one for one in ended if one.transaction_id not in shown and one.payout]
+        missing = [one for one in unseen if not await _is_known(found, one)]
         for forward in missing[:ASKED_AT_ONCE]:
-            if await self._is_missing(wallet, forward):
-                await found.open(
-                    FindingKind.MISSING_SEND,
-                    str(forward.transaction_id),
-                    "a forward counts as paid, and the ledger has no payment of it",
-                    forward.payment_hash,
-                    forward.amount,
-                )
+            await self._ask(wallet, forward, found)
+        for forward in missing[ASKED_AT_ONCE:]:
+            _leave_to_next(found, forward)
 
-    async def _is_missing(self, wallet: Wallet, forward: Forward) -> bool:
+    async def _ask(self, wallet: Wallet, forward: Forward, found: Discoveries) -> None:
         """Clocks differ, and lists are cut: only the ledger itself can say that it has none."""
         try:
-            return isinstance(await wallet.proof(forward.made_payout), Unpaid)
+            proof = await wallet.proof(forward.made_payout)
         except CallError as exc:
             log.warning("a payment could not be looked up", reason=str(exc))
-            return False
+            return _leave_to_next(found, forward)
+        if isinstance(proof, Unpaid):
+            text = "a forward counts as paid, and the ledger has no payment of it"
+            name, amount = str(forward.transaction_id), forward.amount
+            await found.open(FindingKind.MISSING_SEND, name, text, forward.payment_hash, amount)
+
+
+async def _is_known(found: Discoveries, forward: Forward) -> bool:
+    return await found.is_known(FindingKind.MISSING_SEND, str(forward.transaction_id))
+
+
+def _leave_to_next(found: Discoveries, forward: Forward) -> None:
+    if forward.ended_at is not None:
+        found.report.read_again_from(forward.ended_at)

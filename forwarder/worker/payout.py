@@ -27,7 +27,7 @@ from forwarder.worker.moves import Moves
 log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 16  # of each source: invoices are made side by side, and sends take turns
-LEASE_RENEWAL_SECONDS: Final = 1.5  # a third of a lease
+LEASE_RENEWAL_SECONDS: Final = 1.5  # three tries before a lease ends
 SHORTEST_REST_SECONDS: Final = 0.02
 DATABASE_PAUSE_SECONDS: Final = 2.0
 RETRY_PAUSE: Final = timedelta(seconds=5)

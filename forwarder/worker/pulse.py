@@ -27,7 +27,7 @@ class Pulse:
 
     @property
     def stands_still_for(self) -> float:
-        """For how many seconds nothing was done; none of them are a rest."""
+        """For how many seconds nothing was done; 0 during a rest."""
         return 0.0 if self.is_resting else monotonic() - self.beaten_at
 
 
@@ -42,7 +42,7 @@ def take() -> Pulse:
 
 
 def leave() -> None:
-    """Let a task that another one has started count for itself."""
+    """Count no longer for the task that has started this one."""
     _current.set(None)
 
 

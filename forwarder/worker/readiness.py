@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
+from forwarder.model.source import Source
 from forwarder.store import leases
 from forwarder.store.database import StoreError
 from forwarder.worker.clock import monotonic
 from forwarder.worker.common import Common
 from forwarder.worker.supervisor import Supervisor
 
-WRITES_WITHIN_SECONDS = 4.0
-KNOWN_FOR_SECONDS = 2.0  # anybody may ask, and each answer costs a commit
+WRITES_WITHIN_SECONDS: Final = 4.0
+KNOWN_FOR_SECONDS: Final = 2.0  # anybody may ask, and each answer costs a commit
 
 
 class Readiness:
@@ -33,14 +35,14 @@ class Readiness:
         known_at, reason = self._known
         if monotonic() - known_at < KNOWN_FOR_SECONDS:
             return reason
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write(), name="readiness")
-        done, _ = await asyncio.wait({self._writing}, timeout=WRITES_WITHIN_SECONDS)
         # One that hangs is not begun again: it ends by itself, as every transaction does.
-        return "the database does not answer" if not done else self._written(self._writing)
-
-    def _written(self, writing: asyncio.Task[str | None]) -> str | None:
-        self._writing, self._known = None, (monotonic(), writing.result())
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="readiness")
+        writing = self._writing
+        done, _ = await asyncio.wait({writing}, timeout=WRITES_WITHIN_SECONDS)
+        if not done:
+            return "the database does not answer"
+        self._known = monotonic(), writing.result()
         return writing.result()
 
     async def _write(self) -> str | None:
@@ -61,6 +63,6 @@ class Readiness:
             yield f"the task {name} stands still for {seconds:.0f} s"
 
     def _sources(self) -> str | None:
-        if self._common.accounts.is_known:
+        if self._common.accounts.is_known or Source.PHOENIXD in self._common.wallets.sources:
             return None
         return "BlinkPOS's wallet is not known yet: Blink has not answered since the start"

@@ -29,7 +29,7 @@ from forwarder.worker.audit import Audit
 from forwarder.worker.bell import Bell
 from forwarder.worker.common import Common
 from forwarder.worker.intake import Intake
-from forwarder.worker.lookback import Lookback
+from forwarder.worker.lookback import Look, Lookback
 from forwarder.worker.missing_sends import MissingSends
 from forwarder.worker.wallet import Wallet
 
@@ -115,7 +115,10 @@ class Reconciler:
 
     async def _audit(self, source: Source, since: datetime | None, dry_run: bool) -> Report:
         wallet = await self._wallets.of(source)
-        begin = since or await self._since(wallet) or await self._first(wallet)
+        begin, seen = since or await self._since(wallet), None
+        if begin is None:
+            look = await self._lookback.look(wallet, dry_run=dry_run)
+            begin, seen = await self._first(wallet, look), look.newest
         pages = [] if begin is None else [page async for page in _pages(wallet, begin)]
         audit = Audit(self._common, pages, wallet, self._intake, dry_run=dry_run)
         report = await audit.run()
@@ -123,18 +126,19 @@ class Reconciler:
             await self._missing.look(wallet, begin, pages, audit.discoveries)
         await failpoint("reconciler.audited")
         if not dry_run:
-            await self._keep(wallet, since, pages, report)
+            await self._keep(wallet, since, pages, report, seen)
             await failpoint("reconciler.moved")
+        # Not kept with the run: it is counted anew wherever it is shown, until it is closed.
         report.drift_sats += await audit.discoveries.difference()
         return report
 
-    async def _first(self, wallet: Wallet) -> datetime | None:
+    async def _first(self, wallet: Wallet, look: Look) -> datetime | None:
         """From when on a ledger is read that never was: from its beginning, if sales were lost.
 
         Otherwise what the account has received before there was a service is left alone; None if
         nothing was ever sold.
         """
-        if await self._lookback.outcome(wallet) is Outcome.LOST:
+        if look.outcome is Outcome.LOST:
             return BEGINNING
         async with self._database.reading() as tx:
             return await invoices.first_issued(tx, wallet.source, wallet.id)
@@ -152,9 +156,10 @@ class Reconciler:
         since: datetime | None,
         pages: Sequence[LedgerPage],
         report: Report,
+        seen: datetime | None,
     ) -> None:
         times = [entry.created_at for page in pages for entry in page]
-        newest = report.again_from or max(times, default=None)
+        newest = report.again_from or max(times, default=seen)
         now = self._clock()
         async with self._database.transaction() as tx:
             known = await _read_until(tx, wallet)

@@ -33,8 +33,8 @@ from forwarder.worker.wallet import Wallet
 SEND_WITHIN: Final = timedelta(seconds=10)
 """How long after it was kept a payment may still leave.
 
-A process that was stopped in between wakes up in a world where others have given its payout invoice
-up: what it was about to send is paid again by nobody else, or not at all.
+A process that was stopped in between may wake up when others have given its payout invoice up and
+made a new one: to pay the old one then would be to pay twice.
 """
 
 

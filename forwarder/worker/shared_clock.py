@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import structlog
 
 from forwarder.store.database import Database, StoreError
 from forwarder.worker import pulse
 from forwarder.worker.clock import Clock, utc_now
 
 READ_AGAIN_SECONDS: Final = 60.0
+USABLE_SECONDS: Final = 1.0  # a slower answer says too little of when it was true
+
+
+log = structlog.get_logger(__name__)
 
 
 class SharedClock:
@@ -32,15 +37,19 @@ class SharedClock:
         """Ask the database. Raises `StoreError`."""
         begun = time.monotonic()
         now = await self._database.time()
-        # The answer was true when half of the way was done.
-        self._read_at, self._time = (begun + time.monotonic()) / 2, now
+        took = time.monotonic() - begun
+        if took <= USABLE_SECONDS or not self._read_at:
+            # It was true when half of the way was done.
+            self._read_at, self._time = begun + took / 2, now
 
     async def run(self) -> None:
         """Until cancelled, follow it where it goes faster or slower than we do."""
         while True:
             await pulse.rest(READ_AGAIN_SECONDS)
-            with suppress(StoreError):
+            try:
                 await self.read()
+            except StoreError as exc:
+                log.warning("the database's time could not be read", reason=type(exc).__name__)
 
 
 async def clock_of(database: Database) -> Clock:

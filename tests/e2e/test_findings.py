@@ -31,7 +31,6 @@ async def test_money_without_an_invoice_is_found_shown_and_closed(world: World) 
     came = [await world.blink.transfer(world.friend, world.pos, sats) for sats in (300, 301)]
     status, report = await operate(world, "/api/reconcile")
     assert (status, report["driftSats"]) == (200, 0)
-    assert set(report["findings"]) == {tx.id for tx in came}
     first, second = sorted(await look(world), key=lambda one: str(one["amountSat"]))
     assert first == {
         "id": first["id"],
@@ -69,7 +68,7 @@ async def test_money_without_an_invoice_is_found_shown_and_closed(world: World) 
 async def test_the_commands_say_the_same(world: World) -> None:
     await world.till.sell()
     status, output = await world.forwarder.execute("findings")
-    assert (status, "nothing is open" in output) == (0, True)
+    assert (status, "no finding is open" in output) == (0, True)
     came = await world.blink.transfer(world.friend, world.pos, 300)
     await operate(world, "/api/reconcile")
     status, output = await world.forwarder.execute("findings")

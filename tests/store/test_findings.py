@@ -28,7 +28,7 @@ async def discover(database: Database, *found: Discovery) -> list[bool]:
 
 
 async def listed(
-    database: Database, state: FindingState | None = None, after: int = 0, limit: int = 10
+    database: Database, state: FindingState = FindingState.OPEN, after: int = 0, limit: int = 10
 ) -> list[Finding]:
     async with database.reading() as tx:
         return await findings.listed(tx, state, after, limit)
@@ -66,7 +66,7 @@ async def test_what_explains_itself_is_closed_once_and_only_if_it_was_open(
     async with database.transaction() as tx:
         for known in ("tx-2", "tx-2", "tx-unknown"):
             await findings.explain(tx, GIFT.kind, GIFT.source, known, "kept again", NOW)
-    (closed,) = await listed(database)
+    (closed,) = await listed(database, FindingState.CLOSED)
     assert closed.note == "kept again"
 
 

@@ -65,7 +65,7 @@ MAY_CALL = {
     "POST /api/payments/{payment_hash}/replay": OPERATOR,
     "POST /api/payments/{payment_hash}/resolve": OPERATOR,
     "GET /api/findings": OPERATOR,
-    "POST /api/findings/{finding_id}/close": OPERATOR,
+    "POST /api/findings/{id}/close": OPERATOR,
     "POST /api/reconcile": OPERATOR,
     "GET /metrics": OPERATOR,
     "GET /openapi.json": EVERYONE,
@@ -146,7 +146,7 @@ class House:
         """The status of a call, and what it says of the token that it wants."""
         path = route.path.format(
             external_id="sale-1",
-            finding_id=1,
+            id=1,
             payment_hash=self.shown.payment_hash,
             name="main.js",
         )

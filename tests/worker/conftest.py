@@ -278,7 +278,7 @@ class Shop:
         async with self.database.reading() as tx:
             return await forwards.of_payment(tx, invoice.payment_hash)
 
-    async def findings(self, state: FindingState | None = FindingState.OPEN) -> list[Finding]:
+    async def findings(self, state: FindingState = FindingState.OPEN) -> list[Finding]:
         """What no person has explained yet."""
         async with self.database.reading() as tx:
             return await findings.listed(tx, state, 0, 100)

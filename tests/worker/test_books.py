@@ -111,6 +111,6 @@ async def test_what_nothing_explains_is_listed_and_counted(shop: Shop, books: Bo
     await shop.reconciler.reconcile()
     found = await books.findings(FindingState.OPEN, 0, 1)
     assert [one.transaction_id for one in found] == [first.id]
-    rest = await books.findings(None, found[0].id, 100)
+    rest = await books.findings(FindingState.OPEN, found[0].id, 100)
     assert [one.transaction_id for one in rest] == [second.id]
     assert await books.findings(FindingState.CLOSED, 0, 100) == []

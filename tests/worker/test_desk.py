@@ -185,6 +185,22 @@ async def test_what_was_sent_long_ago_and_is_not_in_the_ledger_can_be_settled_by
     assert (await shop.worker.work(), shop.sends) == (0, 0)
 
 
+async def test_a_payment_of_a_lost_payout_invoice_is_known_by_its_name(shop: Shop) -> None:
+    """An older database knows that something is under way, and not what it pays."""
+    invoice = await shop.queue()
+    shop.fault(PAY, "pending_then_success", seconds=3_600)
+    await shop.worker.work()
+    await shop.lose()
+    shop.clock.advance(61)
+    await shop.reconciler.recover()
+    forward = await shop.forward(invoice)
+    assert (forward.payout, forward.state) == (None, ForwardState.QUEUED)
+    await shop.force(forward, state=ForwardState.HELD, held_reason="its key cannot be read")
+    shop.clock.advance(201)
+    with pytest.raises(NotYetSure):
+        await shop.desk.resolve(invoice.payment_hash, "paid in cash", Actor.HTTP)
+
+
 async def test_what_was_sent_from_another_wallet_is_waited_for(shop: Shop) -> None:
     """Its ledger cannot be asked any more."""
     invoice = await lost(shop)

@@ -11,13 +11,15 @@ from forwarder import failpoints
 from forwarder.model.actor import Actor
 from forwarder.model.finding import FindingKind, FindingState
 from forwarder.model.forward import ForwardState
-from forwarder.model.history import Outcome
+from forwarder.model.history import History, Outcome
 from forwarder.model.invoice import Invoice
 from forwarder.model.ledger import Direction, Entry, EntryStatus, LedgerPage
 from forwarder.model.source import Source
 from forwarder.model.units import PaymentHash
 from forwarder.sandbox.invoices import InvoiceOrder
-from forwarder.store import histories, payments
+from forwarder.store import findings as kept_findings
+from forwarder.store import histories, payments, reconciliation
+from forwarder.store.database import StoreError
 from forwarder.worker import missing_sends
 from forwarder.worker.audit import Audit
 from forwarder.worker.desk import ClosedBefore, NoSuchFinding
@@ -63,7 +65,6 @@ async def test_a_finding_stays_until_a_person_closes_it_and_keeps_what_they_said
     assert (closed.note, closed.state) == ("a tip for the chef", FindingState.CLOSED)
     assert await settle(shop) == []
     assert [one.id for one in await shop.findings(FindingState.CLOSED)] == [finding.id]
-    assert [one.id for one in await shop.findings(None)] == [finding.id]
     told = ["payment received, unmatched", "finding opened", "finding closed"]
     assert await shop.story(gift) == told
     with pytest.raises(ClosedBefore):
@@ -140,6 +141,24 @@ async def test_a_refund_is_a_finding_and_no_difference(shop: Shop) -> None:
     await shop.blink.refund(sent.id)
     assert await settle(shop) == [KINDS.REFUND]
     assert (await shop.reconciler.reconcile()).drift_sats == 0
+
+
+async def test_a_refund_whose_finding_could_not_be_kept_is_found_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await forwarded(shop)
+    (sent,) = shop.blink.sends(shop.pos.btc_wallet_id)
+    await shop.blink.refund(sent.id)
+
+    async def fail(*_: object) -> bool:
+        raise StoreError("the connection was cut")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(kept_findings, "discover", fail)
+        with pytest.raises(StoreError):
+            await shop.reconciler.reconcile()
+    assert (await shop.reconciler.reconcile()).refunded == []  # it was booked
+    assert await shop.found() == [KINDS.REFUND]
 
 
 @pytest.mark.parametrize("name", ["fwd-0001", "fwd-2024-0-1", "rent"])
@@ -291,8 +310,10 @@ async def test_only_so_many_are_asked_about_in_a_run(
     for number in range(2):
         await unpaid(shop, f"{number:024x}")
     shop.clock.advance(201)
-    await shop.reconciler.reconcile()
-    assert await shop.found() == [KINDS.MISSING_SEND]
+    for found in (1, 2):
+        await shop.reconciler.reconcile()
+        assert await shop.found() == [KINDS.MISSING_SEND] * found
+        shop.clock.advance(1_800)
 
 
 # The look back
@@ -337,9 +358,35 @@ async def test_a_long_look_goes_on_where_it_was_cut(shop: Shop) -> None:
     assert (await history(shop))[0] == 251
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("others", [0, 3])
+async def test_a_copy_from_before_the_first_sale_is_known_for_one(
+    shop: Shop, dry_run: bool, others: int
+) -> None:
+    await bustle(shop, others)
+    await shop.reconciler.reconcile(dry_run=dry_run)  # and here the copy is made
+    kept = await history(shop)
+    assert kept == (0, None) if dry_run else (others, Outcome.WHOLE)
+    async with shop.database.reading() as tx:
+        before = await reconciliation.last_run(tx, Source.BLINK)
+    shop.clock.advance(3_600)
+    lost = await shop.sell(777)
+    await shop.pay(lost)
+    await shop.lose()
+    async with shop.database.transaction() as tx:
+        await histories.keep(tx, Source.BLINK, shop.wallet, History(None, *kept))
+        if before is not None:
+            await reconciliation.keep_run(tx, Source.BLINK, before)
+    shop.clock.advance(61)
+    assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
+    await shop.worker.work()
+    await shop.is_forwarded(lost)
+
+
 async def test_a_ledger_that_is_whole_is_looked_through_once(shop: Shop) -> None:
     await bustle(shop, 120)
     shop.clock.advance(3_600)
+    await receive(shop, "a-gift")
     await shop.sell()
     await shop.reconciler.reconcile()
     assert (await history(shop))[1] is Outcome.WHOLE

@@ -623,6 +623,21 @@ async def test_a_dead_payout_invoice_is_replaced_only_when_the_ledger_is_sure(sh
 
 
 @pytest.mark.usefixtures("one_clock")
+async def test_who_has_replayed_before_has_not_agreed_to_pay_what_is_said_to_be_paid(
+    shop: Shop,
+) -> None:
+    invoice, _ = await invoiced(shop)
+    await shop.force(await shop.forward(invoice), state=HELD, held_reason="no balance")
+    await shop.desk.replay(invoice.payment_hash, Actor.HTTP)
+    shop.fault(PAY, "already_paid_elsewhere")
+    await shop.worker.work()
+    for _ in range(6):
+        await later(shop, 66)
+    assert "no payment of it is in the ledger" in await held(shop, invoice, resumes=False)
+    assert shop.sends == 0
+
+
+@pytest.mark.usefixtures("one_clock")
 async def test_a_clock_that_is_put_right_makes_nobody_busy(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,10 @@ async def _ready(asked: Readiness) -> bool:
     return await asked.lacks() is None
 
 
+async def test_many_may_ask_at_once(asked: Readiness) -> None:
+    assert await asyncio.gather(*(asked.lacks() for _ in range(5))) == [None] * 5
+
+
 async def test_an_answer_is_good_for_a_while(
     shop: Shop, asked: Readiness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
