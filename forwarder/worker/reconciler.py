@@ -118,7 +118,7 @@ class Reconciler:
         begin, seen = since or await self._since(wallet), None
         if begin is None:
             look = await self._lookback.look(wallet, dry_run=dry_run)
-            begin, seen = await self._first(wallet, look), look.newest
+            begin, seen = await self._first(wallet, look), _beyond(look.newest)
         pages = [] if begin is None else [page async for page in _pages(wallet, begin)]
         audit = Audit(self._common, pages, wallet, self._intake, dry_run=dry_run)
         report = await audit.run()
@@ -170,6 +170,11 @@ class Reconciler:
             await reconciliation.keep_run(tx, wallet.source, run)
         if report.drift_sats:
             log.error("a ledger and ours differ", source=wallet.source, sats=report.drift_sats)
+
+
+def _beyond(newest: datetime | None) -> datetime | None:
+    """What a reading has to have come to for the next one to begin after this entry."""
+    return None if newest is None else newest + OVERLAP + timedelta(seconds=1)
 
 
 async def _pages(wallet: Wallet, since: datetime) -> AsyncIterator[LedgerPage]:

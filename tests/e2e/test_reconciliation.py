@@ -186,7 +186,7 @@ async def test_what_blinkpos_received_before_there_was_a_service_is_none_of_its_
     await world.forwarder.kill()
     for file in tmp_path.glob("forwarder.db*"):
         file.unlink()
-    world.clock.off = timedelta(minutes=-10)
+    world.clock.off = timedelta(minutes=-20)
     key = SecretStr(world.forwarder.environment["BLINKPOS_API_KEY"])
     async with BlinkClient.connect(world.blink.api_url, key) as client:
         for sats in (11, 22, 33):
