@@ -120,8 +120,9 @@ class Desk:
             known = await findings.find(tx, finding_id)
             if known is None:
                 raise NoSuchFinding
-            if not await findings.close(tx, known, note, actor, now):
-                raise ClosedBefore
+            is_closed = await findings.close(tx, known, note, actor, now)
+        if not is_closed:
+            raise ClosedBefore
         log.info("a finding was closed", finding=finding_id, actor=actor.value)
         return replace(known, closed_at=now, note=note)
 

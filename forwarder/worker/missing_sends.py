@@ -63,5 +63,4 @@ async def _is_known(found: Discoveries, forward: Forward) -> bool:
 
 
 def _leave_to_next(found: Discoveries, forward: Forward) -> None:
-    if forward.ended_at is not None:
-        found.report.read_again_from(forward.ended_at)
+    found.report.read_again_from(forward.ended_at or forward.created_at)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import machine, runs
 
-RUNS = 40 // machine.EXAMPLES  # more with `python -m tests.long --suite machine`
+RUNS = 20 // machine.EXAMPLES  # more with `python -m tests.long --suite machine`
 
 
 @pytest.mark.timeout(240)

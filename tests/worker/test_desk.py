@@ -175,7 +175,6 @@ async def test_what_was_sent_long_ago_and_is_not_in_the_ledger_can_be_settled_by
     shop: Shop,
 ) -> None:
     invoice = await shop.queue()
-    shop.fault(PAY, "timeout_before")
     shop.fault(PAY, "http_503")
     await shop.worker.work()
     await shop.force(await shop.forward(invoice), state=ForwardState.HELD, held_reason="x")

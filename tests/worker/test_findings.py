@@ -293,6 +293,19 @@ async def test_a_list_that_is_cut_is_no_proof_that_a_payment_is_missing(shop: Sh
     assert await settle(shop) == []
 
 
+async def test_a_payment_that_lies_before_what_was_read_is_not_missing(shop: Shop) -> None:
+    """The books have it later than the ledger: it is asked for, and found."""
+    invoice = await forwarded(shop)
+    await shop.reconciler.reconcile()
+    shop.clock.advance(3_600)
+    await receive(shop, "a-gift")
+    await shop.reconciler.reconcile()
+    await shop.force(await shop.forward(invoice), ended_at=shop.clock())
+    shop.clock.advance(201)
+    await shop.reconciler.reconcile()
+    assert await shop.found() == [KINDS.UNMATCHED_RECEIPT]
+
+
 async def test_what_blink_does_not_tell_of_a_payment_is_no_finding(shop: Shop) -> None:
     await unpaid(shop)
     shop.clock.advance(201)
@@ -332,7 +345,7 @@ async def test_lost_sales_are_found_however_many_foreign_entries_stand_before_th
     await shop.pay(lost)
     await shop.lose()
     shop.clock.advance(61)
-    await bustle(shop, 250)
+    await bustle(shop, 120)
     assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
     assert (await history(shop))[1] is Outcome.LOST
     await shop.worker.work()
@@ -344,7 +357,7 @@ async def test_a_long_look_goes_on_where_it_was_cut(shop: Shop) -> None:
     await shop.pay(lost)
     await shop.lose()
     shop.clock.advance(61)
-    await bustle(shop, 250)
+    await bustle(shop, 120)
 
     async def die() -> None:
         raise RuntimeError
@@ -355,7 +368,7 @@ async def test_a_long_look_goes_on_where_it_was_cut(shop: Shop) -> None:
     failpoints.disarm()
     assert await history(shop) == (100, None)
     assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
-    assert (await history(shop))[0] == 251
+    assert (await history(shop))[0] == 121
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -381,6 +394,36 @@ async def test_a_copy_from_before_the_first_sale_is_known_for_one(
     assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
     await shop.worker.work()
     await shop.is_forwarded(lost)
+
+
+async def test_what_a_look_has_found_is_not_looked_for_again(shop: Shop) -> None:
+    lost = await shop.sell(777)
+    await shop.pay(lost)
+    await shop.lose()
+    shop.clock.advance(61)
+
+    async def die() -> None:
+        raise RuntimeError
+
+    failpoints.arm("reconciler.read", die)
+    with pytest.raises(RuntimeError):
+        await shop.reconciler.reconcile()
+    failpoints.disarm()
+    assert await history(shop) == (1, Outcome.LOST)
+    assert (await shop.reconciler.reconcile()).rebuilt == [lost.payment_hash]
+
+
+async def test_of_two_lost_sales_each_is_settled_by_its_own_payment(shop: Shop) -> None:
+    paid_on = await forwarded(shop)
+    waiting = await shop.sell(500)
+    await shop.pay(waiting)
+    await shop.lose()
+    shop.clock.advance(61)
+    report = await shop.reconciler.recover()
+    assert set(report.rebuilt) == {paid_on.payment_hash, waiting.payment_hash}
+    assert await shop.worker.work() == 1
+    await shop.is_forwarded(waiting)
+    assert shop.sends == 2
 
 
 async def test_a_ledger_that_is_whole_is_looked_through_once(shop: Shop) -> None:

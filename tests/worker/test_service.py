@@ -18,6 +18,8 @@ from forwarder.store.database import DatabaseError, StoreError
 from forwarder.web.questions import UTC_ZONE
 from forwarder.web.status import whole
 from forwarder.worker.service import Service
+from forwarder.worker.shared_clock import SharedClock
+from tests.databases import TEMPLATE, Cluster
 from tests.exposition import Exposition
 from tests.worker.conftest import CREATE, TOKEN, Page, Shop, Worker, until
 
@@ -78,6 +80,17 @@ async def test_what_is_outstanding_grows_old(shop: Shop) -> None:
         assert status["oldestOutstandingSeconds"] == 42
         shop.blink.faults.clear()
         await shop.blink.stop()  # the call that hangs need not be waited out
+
+
+async def test_on_postgresql_it_goes_by_the_databases_clock(
+    settings: Settings, cluster: Cluster
+) -> None:
+    name = cluster.create(TEMPLATE)
+    shared = settings.model_copy(update={"database_url": cluster.url(name)})
+    async with Service.open(shared) as service:
+        assert isinstance(service.clock, SharedClock)
+        await until(is_ready(service))
+    cluster.drop(name)
 
 
 async def test_it_does_not_start_without_a_key(shop: Shop) -> None:

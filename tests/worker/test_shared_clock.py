@@ -53,6 +53,15 @@ async def test_it_goes_by_the_database_and_never_jumps(
     assert told.asked == 1
 
 
+async def test_a_slow_answer_says_too_little(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SharedClock(told)
+    await clock.read()
+    monkeypatch.setattr(shared_clock, "USABLE_SECONDS", -1.0)
+    told.now += timedelta(hours=1)
+    await clock.read()
+    assert clock() < NOON + timedelta(minutes=1)
+
+
 async def test_it_follows_the_database_and_outlives_its_failures(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
