@@ -31,7 +31,8 @@ LEASE_RENEWAL_SECONDS: Final = 1.5  # three tries before a lease ends
 SHORTEST_REST_SECONDS: Final = 0.02
 DATABASE_PAUSE_SECONDS: Final = 2.0
 RETRY_PAUSE: Final = timedelta(seconds=5)
-LONGEST_REST_SECONDS: Final = 2.0  # another process may have died and left something to us
+LONGEST_REST_SECONDS: Final = 10.0
+SHARED_REST_SECONDS: Final = 2.0  # another process may have died and left something to us
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Payout:
 
     def __init__(self, common: Common, forwarding: Forwarding, moves: Moves) -> None:
         self._database = common.database
+        is_alone = common.database.is_embedded
+        self._longest_rest_seconds = LONGEST_REST_SECONDS if is_alone else SHARED_REST_SECONDS
         self._forwarding = forwarding
         self._moves = moves
         self._bell = common.bells.payout
@@ -97,7 +100,7 @@ class Payout:
             return None
         others = set(Source) - set(free)
         if (seconds := await self._seconds_until_due(others)) > 0:
-            return min(seconds, LONGEST_REST_SECONDS)
+            return min(seconds, self._longest_rest_seconds)
         await failpoint("payout.due")
         async with self._database.transaction() as tx:
             lease, working = self._moves.lease(), list(self._working)
