@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -21,16 +22,7 @@ _OPEN = findings.c.closed_at.is_(None)
 
 async def discover(tx: Transaction, found: Discovery, now: datetime) -> bool:
     """Open a finding; false if it is known, be it closed by now."""
-    values = {
-        "kind": found.kind,
-        "source": found.source,
-        "transaction_id": found.transaction_id,
-        "payment_hash": found.payment_hash,
-        "amount": found.amount,
-        "text": found.text,
-        "seen_at": now,
-    }
-    if not await insert_new(tx, findings, values):
+    if not await insert_new(tx, findings, {**asdict(found), "seen_at": now}):
         return False
     detail = {"kind": found.kind, "transactionId": found.transaction_id, "amountSat": found.amount}
     step = Step(now, "finding opened", Actor.RECONCILIATION, detail)
@@ -89,6 +81,12 @@ async def counts(tx: Transaction) -> Mapping[FindingKind, int]:
     query = select(findings.c.kind, func.count()).where(_OPEN).group_by(findings.c.kind)
     found = {row[0]: row[1] for row in await tx.execute(query)}
     return {kind: found.get(kind, 0) for kind in FindingKind}
+
+
+async def count(tx: Transaction) -> int:
+    """How many are open, of all kinds."""
+    query = select(func.count()).select_from(findings).where(_OPEN)
+    return int((await tx.execute(query)).scalar_one())
 
 
 async def difference(tx: Transaction, source: Source | None = None) -> int:

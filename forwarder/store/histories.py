@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from dataclasses import asdict
+
+from sqlalchemy import select, update
 
 from forwarder.model.history import History
 from forwarder.model.source import Source
 from forwarder.model.units import WalletId
 from forwarder.store import rows
 from forwarder.store.database import Transaction
+from forwarder.store.inserts import insert_new
 from forwarder.store.tables import histories
 
 
@@ -20,12 +23,6 @@ async def find(tx: Transaction, source: Source, wallet_id: WalletId) -> History:
 
 async def keep(tx: Transaction, source: Source, wallet_id: WalletId, history: History) -> None:
     """Keep where it stands."""
-    values = {
-        "cursor": history.cursor,
-        "entries": history.entries,
-        "outcome": history.outcome,
-    }
-    mine = {"source": source, "wallet_id": wallet_id}
-    statement = update(histories).filter_by(**mine).values(values)
-    if (await tx.execute(statement)).rowcount == 0:
-        await tx.execute(insert(histories).values(**mine, **values))
+    mine, values = {"source": source, "wallet_id": wallet_id}, asdict(history)
+    if not await insert_new(tx, histories, {**mine, **values}):
+        await tx.execute(update(histories).filter_by(**mine).values(values))

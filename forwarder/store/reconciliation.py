@@ -12,7 +12,7 @@ from forwarder.model.forward import Forward
 from forwarder.model.ledger import Entry
 from forwarder.model.source import Source
 from forwarder.model.units import WalletId
-from forwarder.store import journal
+from forwarder.store import findings, journal
 from forwarder.store.database import Transaction
 from forwarder.store.inserts import insert_new
 from forwarder.store.journal import Step
@@ -61,6 +61,11 @@ async def overall(tx: Transaction) -> LastRun | None:
         return None
     drift_sats = sum(row.drift_sats for row in kept)
     return LastRun(kept[0].read_until, kept[0].last_run_at, drift_sats)
+
+
+async def drift(tx: Transaction, run: LastRun | None) -> int:
+    """By how many satoshis ledgers and books differ, by the last run and until that is closed."""
+    return (0 if run is None else run.drift_sats) + await findings.difference(tx)
 
 
 async def book_refund(tx: Transaction, entry: Entry, forward: Forward, now: datetime) -> bool:

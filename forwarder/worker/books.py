@@ -86,7 +86,6 @@ class Books:
         begun = calendar.midnight(now, zone)
         async with self._database.reading() as tx:
             last_run = await reconciliation.overall(tx)
-            last_drift = 0 if last_run is None else last_run.drift_sats
             return Overview(
                 now=now,
                 figures=await figures.read(tx),
@@ -97,8 +96,8 @@ class Books:
                 day_begun=begun,
                 day=await overview.day(tx, begun),
                 last_run=last_run,
-                findings=sum((await findings.counts(tx)).values()),
-                drift_sats=last_drift + await findings.difference(tx),
+                findings=await findings.count(tx),
+                drift_sats=await reconciliation.drift(tx, last_run),
             )
 
     async def findings(self, state: FindingState, after: int, limit: int) -> list[Finding]:

@@ -32,8 +32,8 @@ class Look:
 class Lookback:
     """However many entries of other software stand before ours, ours are found.
 
-    It goes back to the beginning, once for each wallet. How far it is is kept with each page, so
-    that a long look survives a restart.
+    It goes back to the beginning of a ledger that was never read. How far it is is kept with each
+    page, so that a long look survives a restart.
     """
 
     def __init__(self, common: Common) -> None:

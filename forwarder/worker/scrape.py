@@ -39,8 +39,8 @@ class Kept:
     last_run: LastRun | None
     findings: Mapping[FindingKind, int]
     """What nothing explains and nobody has closed."""
-    difference: int
-    """By how many satoshis that makes ledgers and books differ."""
+    drift_sats: int
+    """By how much ledgers and books differ."""
     handshakes: int
     unannounced: int
     """Payments of the last day at the node that no webhook has told of."""
@@ -71,12 +71,13 @@ async def exposition(common: Common, process: Process) -> bytes:
 
 async def _read(common: Common, now: datetime) -> Kept:
     async with common.database.reading() as tx:
+        last_run = await reconciliation.overall(tx)
         return Kept(
             await figures.read(tx),
             {source: (await invoices.pending(tx, source)).count for source in Source},
-            await reconciliation.overall(tx),
+            last_run,
             await findings.counts(tx),
-            await findings.difference(tx),
+            await reconciliation.drift(tx, last_run),
             len(await recent.times(tx, HANDSHAKES, now - WINDOW, now)),
             await hints.unannounced(tx, Source.PHOENIXD, now - _DAY),
         )
@@ -132,14 +133,14 @@ class _Standing(Collector):
         text = "What a ledger shows and nothing explains, until a person closes it."
         yield _labelled("findings", text, "kind", kept.findings)
         if kept.last_run is not None:
-            yield from _of_last_run(kept.last_run, kept.difference)
+            yield from _of_last_run(kept.last_run, kept.drift_sats)
 
 
-def _of_last_run(run: LastRun, difference: int) -> Iterator[GaugeMetricFamily]:
+def _of_last_run(run: LastRun, drift_sats: int) -> Iterator[GaugeMetricFamily]:
     yield _gauge(
         "reconciliation_drift_sats",
         "By how much the sources' ledgers and ours differ, until a person closes why.",
-        run.drift_sats + difference,
+        drift_sats,
     )
     yield _gauge(
         "reconciliation_last_run_timestamp_seconds",
