@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import aiohttp
-
 from tests.e2e.conftest import OPERATOR_TOKEN, World
 from tests.e2e.process import printed
+from tests.e2e.test_metrics import scrape
 from tests.e2e.test_reconciliation import operate
 
 
@@ -15,15 +14,6 @@ async def look(world: World, query: str = "") -> list[dict[str, object]]:
     assert status == 200, answer
     found: list[dict[str, object]] = answer["findings"]
     return found
-
-
-async def metric(world: World, kind: str) -> float:
-    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    async with aiohttp.ClientSession() as session:
-        answer = await session.get(f"{world.forwarder.url}/metrics", headers=headers)
-        lines = (await answer.text()).splitlines()
-    (line,) = [one for one in lines if one.startswith(f'forwarder_findings{{kind="{kind}"}}')]
-    return float(line.rpartition(" ")[2])
 
 
 async def test_money_without_an_invoice_is_found_shown_and_closed(world: World) -> None:
@@ -47,7 +37,7 @@ async def test_money_without_an_invoice_is_found_shown_and_closed(world: World) 
     }
     _, payment = await world.till.call("GET", f"/api/payments/{came[0].id}", token=OPERATOR_TOKEN)
     assert payment["payment"]["state"] == "unmatched"
-    assert await metric(world, "unmatched_receipt") == 2
+    assert (await scrape(world)).value("forwarder_findings", kind="unmatched_receipt") == 2
     _, status_now = await world.till.call("GET", "/api/status", token=OPERATOR_TOKEN)
     assert status_now["findings"] == 2
 

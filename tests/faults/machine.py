@@ -106,7 +106,7 @@ class Shop(RuleBasedStateMachine):
 
     async def _come(self, way: strangers.Way) -> None:
         if way == "second_receipt":
-            strangers.pay_again(self.world)  # now or never
+            await strangers.pay_again(self.world)  # now or never
         else:
             strangers.come(way, self.world)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Final, Literal
 
 from forwarder.sandbox import TransactionView
@@ -11,8 +11,6 @@ from tests.faults.world import World
 
 Way = Literal["gift", "transfer", "mystery", "second_receipt"]
 WAYS: Final[tuple[Way, ...]] = ("gift", "transfer", "mystery", "second_receipt")
-
-_PATIENCE_SECONDS: Final = 60.0  # so long is waited for something that could be paid again
 
 
 def come(way: Way, world: World) -> None:
@@ -27,7 +25,7 @@ def come(way: Way, world: World) -> None:
             world.sandbox.mystify(given.id)
             world.strange[given.id] = 0
         case "second_receipt":
-            world.network.spawn(_pay_again_soon(world))
+            world.network.spawn(world.soon(partial(pay_again, world)))
 
 
 def _transfer(world: World) -> TransactionView:
@@ -46,15 +44,7 @@ def _give(world: World) -> TransactionView:
     return world.sandbox.bank.settlement.receive(made, 1)
 
 
-async def _pay_again_soon(world: World) -> None:
-    until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-    while asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(world.random.choice((0.0, 0.02, 2.0)))
-        if pay_again(world):
-            return
-
-
-def pay_again(world: World) -> bool:
+async def pay_again(world: World) -> bool:
     """Blink locks a wallet for its own users, and a hash for all others: two can come through."""
     sold = {sale.invoice.payment_hash for sale in world.sales if sale.invoice is not None}
     paid = [tx for tx in world.sandbox.receipts(world.pos.btc_wallet_id) if tx.payment_hash in sold]

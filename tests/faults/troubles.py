@@ -42,7 +42,6 @@ _NODE_KINDS: Final[Mapping[Operation, tuple[Kind, ...]]] = {
     "outgoing": ("http_404", "lost_answer", "garbage"),
     "outgoing_list": ("http_503", "garbage"),
 }
-_REFUND_SECONDS: Final = 60.0  # so long is waited for something that could come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +172,7 @@ def _revoke(key: Callable[[World], str], world: World) -> None:
 
 
 def _refund(world: World) -> None:
-    world.network.spawn(_refund_soon(world))
-
-
-async def _refund_soon(world: World) -> None:
-    """As soon as something was sent, or a little later."""
-    until = asyncio.get_running_loop().time() + _REFUND_SECONDS
-    while asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(world.random.choice((0.02, 0.2, 2.0)))
-        if await world.refund():
-            return
+    world.network.spawn(world.soon(world.refund))
 
 
 # After these the money has moved, and only the ledger knows it.

@@ -48,6 +48,7 @@ from tests.faults.network import Network
 
 FLOAT: Final = 1_000_000
 SECRETS: Final = ("first-secret-0123456789", "second-secret-0123456789", "third-secret-0123456789")
+SOON_SECONDS: Final = 60.0  # so long is waited for something that could be done
 PATIENCE: Final = 12  # how often a till asks again
 # Blink calls again when it gets no answer; a node does not.
 WEBHOOK_PAUSES: Final = {Source.BLINK: (0.1, 5.0, 300.0), Source.PHOENIXD: (0.1,)}
@@ -351,6 +352,14 @@ class World:
         if sends:
             await self.sandbox.refund(sends[0].id)
         return bool(sends)
+
+    async def soon(self, deed: Callable[[], Awaitable[bool]]) -> None:
+        """As soon as something can be done, or a little later; it says whether it was."""
+        until = asyncio.get_running_loop().time() + SOON_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(self.random.choice((0.02, 0.2, 2.0)))
+            if await deed():
+                return
 
     def block(self, account: Account) -> None:
         """Somebody else makes one invoice too many on an account: Blink makes no more for 300 s."""

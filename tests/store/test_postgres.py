@@ -127,6 +127,7 @@ async def test_a_server_that_says_nothing_is_left_without_a_goodbye(
     relay.freeze()
     async with asyncio.timeout(5):
         await database.close()
+    assert "did not let go" in logged.text
     relay.thaw()
 
 

@@ -122,6 +122,18 @@ async def running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[asyncio.
             await asyncio.wait([task], timeout=1)
 
 
+async def cut(point: str, work: Awaitable[object]) -> None:
+    """Let something die at a failpoint."""
+
+    async def die() -> None:
+        raise RuntimeError
+
+    failpoints.arm(point, die)
+    with pytest.raises(RuntimeError):
+        await work
+    failpoints.disarm()
+
+
 @dataclass
 class Worker:
     """One process's side of forwarding, under an owner of its own."""
